@@ -1,0 +1,1 @@
+"""One customer graph: every contact with a customer, who it was, what they are worth and what they need."""
