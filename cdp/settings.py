@@ -1,0 +1,190 @@
+"""What an operator can set: environment variables with the prefix `CDP_`, read once at the start, immutable after.
+
+A wrong setting stops the start with one line that names the variable and says what to do. Production refuses what only
+a laptop may have: a generated key, plain http, demo users, the embedded database.
+"""
+
+import difflib
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cdp.errors import CdpError
+
+PREFIX: Final = "CDP_"
+SHORTEST_SECRET_KEY_CHARACTERS: Final = 32
+_TYPO_LIKENESS: Final = 0.8
+
+
+class SettingsError(CdpError):
+    """{variable}: {problem}"""  # noqa: D400 - the problem brings its full stop
+
+    variable: str
+    problem: str
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http:// or https:// address without query or fragment.")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+def _smtp_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must look like smtp://user:password@host:port (or smtps://).")
+    return value
+
+
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+
+
+class Settings(BaseSettings):
+    """Every setting; the variable is the field's name in capitals after `CDP_`. Empty means unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    env: Literal["development", "production"] = Field(
+        "development", description="`production` refuses what only a laptop may have."
+    )
+    database_url: DatabaseUrl | None = Field(
+        None, repr=False, description="PostgreSQL ≥ 16 for API and worker. Unset: an embedded server in `CDP_DATA_DIR`."
+    )
+    portal_database_url: DatabaseUrl | None = Field(
+        None,
+        repr=False,
+        description="The same database for the extranet, as a login that may only become `cdp_portal`.",
+    )
+    replica_database_url: DatabaseUrl | None = Field(None, repr=False, description="A read replica for GraphQL reads.")
+    public_url: WebUrl = Field("http://localhost:8000", description="Where the API is reached from outside.")
+    extranet_url: WebUrl = Field("http://localhost:8001", description="Where the extranet is reached from outside.")
+    oidc_issuer: WebUrl | None = Field(
+        None, description="OpenID issuer for people. Unset: the embedded one at `{CDP_PUBLIC_URL}/idp`."
+    )
+    oidc_client_id: str | None = Field(None, description="Our client id at that issuer.")
+    oidc_client_secret: str | None = Field(None, repr=False, description="Our client secret at that issuer.")
+    secret_key: str | None = Field(
+        None,
+        min_length=SHORTEST_SECRET_KEY_CHARACTERS,
+        repr=False,
+        description="Encrypts what the database keeps secret (signing keys). Unset: made in `CDP_DATA_DIR`.",
+    )
+    smtp_url: SmtpUrl | None = Field(
+        None, repr=False, description="Outgoing mail. Unset: messages are logged without content."
+    )
+    data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
+    demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: JSON in production, key=value for people in development."
+    )
+    shutdown_seconds: int = Field(20, ge=1, le=600, description="How long a stopping process finishes what it began.")
+
+    @property
+    def is_production(self) -> bool:
+        """Whether laptop conveniences are refused."""
+        return self.env == "production"
+
+    @property
+    def issuer(self) -> str:
+        """The OpenID issuer for people, embedded or not."""
+        return self.oidc_issuer or f"{self.public_url}/idp"
+
+    @property
+    def issuer_is_embedded(self) -> bool:
+        """Whether this product is its own OpenID issuer."""
+        return self.oidc_issuer is None
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise _problem("oidc_client_id", "is required when CDP_OIDC_ISSUER is set.")
+        if self.oidc_client_id and not self.oidc_issuer:
+            raise _problem("oidc_issuer", "is required when CDP_OIDC_CLIENT_ID is set.")
+        if self.is_production:
+            self._refuse_laptop_conveniences()
+        return self
+
+    def _refuse_laptop_conveniences(self) -> None:
+        if not self.secret_key:
+            raise _problem("secret_key", "is required in production; `openssl rand -base64 48` makes one.")
+        for name in ("public_url", "extranet_url", "oidc_issuer"):
+            if str(getattr(self, name) or "").startswith("http://"):
+                raise _problem(name, "must be https:// in production.")
+        if self.demo_users:
+            raise _problem("demo_users", "is for demonstrations; unset it in production.")
+        if not self.database_url and not self.portal_database_url:
+            raise _problem("database_url", "is required in production; the embedded server is for one's own machine.")
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings from the environment; `given` wins over it.
+
+    Raises SettingsError, one line, naming the first variable that is wrong, or that is misspelt.
+    """
+    for variable in unknown_variables():
+        known = difflib.get_close_matches(variable, _variables(), n=1, cutoff=_TYPO_LIKENESS)
+        if known:
+            raise SettingsError(variable=variable, problem=f"is not a setting; did you mean {known[0]}?")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = first.get("ctx", {}).get("variable") or (first["loc"][0] if first["loc"] else "")
+        raise SettingsError(variable=_variable(str(name)), problem=_sentence(first["msg"])) from None
+
+
+def unknown_variables() -> list[str]:
+    """Environment variables with our prefix that are no setting of ours, in order of name."""
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in _variables())
+
+
+def secret_key(settings: Settings) -> str:
+    """The secret key: the setting, or in development the one in the data directory, made on first use (mode 0600)."""
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.data_dir / "secret_key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    made = secrets.token_urlsafe(48)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(made + "\n")
+    return made
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _variables() -> set[str]:
+    return {_variable(name) for name in Settings.model_fields}
+
+
+def _problem(name: str, problem: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{problem}", {"variable": name, "problem": problem})
+
+
+def _sentence(message: str) -> str:
+    """Pydantic's message on one line, as the end of a sentence whose subject is the variable."""
+    message = " ".join(message.removeprefix("Value error, ").split())
+    return message if message[:1].islower() else message[:1].lower() + message[1:]
