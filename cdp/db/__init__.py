@@ -1,0 +1,1 @@
+"""The database floor: connections, the embedded server, migrations, ids, cursors and named SQL; it knows no domain."""

@@ -1,0 +1,89 @@
+"""Tables of events: the inbox, the failed messages, and interactions.
+
+The inbox holds every acknowledged message for ever, as received; its primary key makes deduplication exact and without a
+window. An interaction is one contact in one channel, keyed by the customer it is concluded to be from, with the profile it
+came through, which never changes.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cdp.db.metadata import at, by, by_customer, customer_key, metadata, new_id
+from cdp.db.record_keys import record_key_table
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("source_id", Uuid, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False, comment="Order of arrival"),
+    Column(
+        "lane", SmallInteger, nullable=False, comment="Hash of the sender's key: messages of one key keep their order"
+    ),
+    at("received_at", now=True),
+    Column("body", JSON, nullable=False, comment="The message as received, with batch-level context merged in"),
+    Column("state", Text, nullable=False, server_default="pending"),
+    CheckConstraint("state IN ('pending', 'done', 'failed')", name="state_is_known"),
+    Index("inbox_pending", "lane", "seq", postgresql_where=text("state = 'pending'")),
+    info=by("message_id"),
+)
+
+failed_message = Table(
+    "failed_message",
+    metadata,
+    Column("source_id", Uuid, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("stage", Text, nullable=False, comment="decode, identify or project"),
+    Column("code", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    at("failed_at", now=True),
+    ForeignKeyConstraint(["source_id", "message_id"], [inbox.c.source_id, inbox.c.message_id]),
+    info=by("message_id"),
+)
+
+interaction = Table(
+    "interaction",
+    metadata,
+    customer_key(),
+    new_id("interaction_id"),
+    Column("profile_id", Uuid, nullable=False, comment="Origin; never changes"),
+    Column("source_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False, comment="page, screen, track, call, visit, email, letter, chat, other"),
+    Column("direction", Text, nullable=False, server_default="inbound"),
+    Column("name", Text, comment="Page or event name, subject of a call"),
+    Column("topic", Text),
+    Column("product", Text, comment="Product id where the contact was about one"),
+    Column("channel", Text, nullable=False),
+    Column("division", Text),
+    Column("location", Text),
+    at("occurred_at"),
+    Column("duration_seconds", Integer),
+    Column("properties", JSONB, nullable=False, server_default="{}"),
+    Column(
+        "time_suspect", Boolean, nullable=False, server_default="false", comment="Far past or future, stored as given"
+    ),
+    at("recorded_at", now=True),
+    CheckConstraint("direction IN ('inbound', 'outbound')", name="direction_is_known"),
+    Index("interaction_by_customer_and_time", "customer_id", text("occurred_at DESC"), text("interaction_id DESC")),
+    Index("interaction_by_profile_id", "profile_id"),
+    Index("interaction_by_id", "interaction_id"),
+    info=by_customer(),
+)
+
+interaction_key = record_key_table("interaction")

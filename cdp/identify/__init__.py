@@ -1,0 +1,1 @@
+"""Who is who: claims, profiles and identifiers, and the customers that follow from them."""

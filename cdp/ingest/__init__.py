@@ -1,0 +1,1 @@
+"""The doors for integrators: the tracking API and the import API."""

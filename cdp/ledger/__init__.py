@@ -1,0 +1,1 @@
+"""Facts of trade: accounts, orders, shipments and the account ledger, from which every statement is computed."""

@@ -1,0 +1,1 @@
+"""How fields are answered: expressions, edges, roots; mutations call a room."""

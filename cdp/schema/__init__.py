@@ -1,0 +1,1 @@
+"""The GraphQL contract: every type, field and argument, declared once."""
