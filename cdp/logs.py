@@ -1,9 +1,9 @@
 """Structured logs that cannot carry personal data: the last step lets through only what is known to be safe.
 
 Ours and every library's records take one way: keys outside an allow-list are dropped and counted, nested values are
-replaced by their size, an exception is told by type, code and frames but not by its message, and what is left is searched
-for e-mails, phone numbers, tokens and credentials. JSON in production, key=value for people in development. `RequestLog`
-writes one line per request with the route's template in place of path and query.
+replaced by their size, an exception is told by type, code and frames but not by its message, and what is left is
+searched for e-mails, phone numbers, tokens and credentials. JSON in production, key=value for people in development.
+`RequestLog` writes one line per request with the route's template in place of path and query.
 """
 
 import logging
