@@ -1,0 +1,53 @@
+"""Sessions of members in the extranet: what a page knows of who is signed in, and the cookie that proves it.
+
+The browser holds 256 random bits and nothing else; the database holds their SHA-256. A session ends after 30 minutes without a
+request, after 12 hours in any case, and on the next request after its membership ends. Its id is new at every sign-in and switch of account.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from cdp.access.viewer import Member, Role
+
+IDLE: Final = timedelta(minutes=30)
+ABSOLUTE: Final = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChoice:
+    """An account a member may choose; `name` is the account's, `role` the member's role in it."""
+
+    account_id: UUID
+    number: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed-in member, in one account. `accounts` has at least the current one, in order of number.
+
+    `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something.
+    """
+
+    member_id: UUID
+    name: str
+    email: str
+    locale: str
+    time_zone: str
+    account_id: UUID
+    role: Role
+    csrf_token: str
+    accounts: tuple[AccountChoice, ...]
+
+    @property
+    def viewer(self) -> Member:
+        """The viewer that GraphQL and the database are asked as."""
+        return Member(member_id=self.member_id, account_id=self.account_id, role=self.role)
+
+    @property
+    def account(self) -> AccountChoice:
+        """The current account's entry in `accounts`."""
+        return next(choice for choice in self.accounts if choice.account_id == self.account_id)
