@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -51,7 +52,16 @@ def _smtp_url(value: str) -> str:
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Lisbon.") from None
+    return value
+
+
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Settings(BaseSettings):
@@ -88,6 +98,17 @@ class Settings(BaseSettings):
     )
     smtp_url: SmtpUrl | None = Field(
         None, repr=False, description="Outgoing mail. Unset: messages are logged without content."
+    )
+    seller_name: str = Field("Meridian Supply", min_length=1, description="The company's name, as clients call it.")
+    seller_legal_name: str = Field(
+        "Meridian Supply Ltd", min_length=1, description="Its legal name, at the head of statements."
+    )
+    seller_tax_id: str | None = Field(None, description="Its tax identification number, at the head of statements.")
+    seller_time_zone: TimeZone = Field(
+        "UTC", description="Where its books are kept: accounting dates and `today` are of this zone."
+    )
+    seller_bank_details: str | None = Field(
+        None, description="Where to pay, printed on statements; lines are separated by `|`."
     )
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")

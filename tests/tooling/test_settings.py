@@ -68,6 +68,10 @@ def test_a_complete_production_is_accepted(monkeypatch: pytest.MonkeyPatch) -> N
             {"CDP_SMTP_URL": "mail.example"},
             "CDP_SMTP_URL: must look like smtp://user:password@host:port (or smtps://).",
         ),
+        (
+            {"CDP_SELLER_TIME_ZONE": "Lisbon"},
+            "CDP_SELLER_TIME_ZONE: must be a time zone of the IANA database, such as Europe/Lisbon.",
+        ),
         ({"CDP_ENV": "prod"}, "CDP_ENV: input should be 'development' or 'production'"),
     ],
 )
