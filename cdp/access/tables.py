@@ -1,7 +1,22 @@
-"""Tables of access: sources and write keys, staff, members and their memberships. Small and shared, so reference tables."""
+"""Tables of access: sources and write keys, staff, members and their memberships. Small and shared, so reference tables.
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, LargeBinary, Table, Text, UniqueConstraint, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+The embedded issuer's own tables are in `cdp/access/issuer/tables.py`. No secret is stored in clear anywhere: what we only have
+to recognise is hashed, what we must be able to use again is sealed (`cdp/access/secrets.py`).
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cdp.db.metadata import at, metadata, new_id, reference
 
@@ -45,8 +60,11 @@ staff = Table(
     Column("name", Text, nullable=False),
     Column("title", Text),
     Column("phone", Text),
+    Column("issuer", Text, comment="With `subject`: how this person signs in, when they do"),
+    Column("subject", Text),
     at("created_at", now=True),
     UniqueConstraint("email", name="staff_has_one_email"),
+    UniqueConstraint("issuer", "subject", name="staff_has_one_issuer_subject"),
     info=reference(),
 )
 
@@ -73,5 +91,65 @@ membership = Table(
     Column("role", Text, nullable=False),
     at("created_at", now=True),
     CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    Index("membership_by_member_id", "member_id"),
+    info=reference(),
+)
+
+login_session = Table(
+    "login_session",
+    metadata,
+    Column("session_hash", LargeBinary, primary_key=True, comment="SHA-256 of the cookie"),
+    Column("member_id", ForeignKey(member.c.member_id), nullable=False),
+    Column("account_id", Uuid, nullable=False, comment="The account this session is in; one at a time"),
+    Column("issuer_session", Text, comment="The issuer's `sid`: what back-channel logout will name"),
+    Column("sealed_id_token", LargeBinary, comment="For sign-out at the issuer; opens with the cookie only"),
+    at("authenticated_at"),
+    at("created_at", now=True),
+    at("last_seen_at", now=True),
+    Index("login_session_by_member_id", "member_id"),
+    Index("login_session_by_issuer_session", "issuer_session"),
+    info=reference(),
+)
+
+pending_login = Table(
+    "pending_login",
+    metadata,
+    Column("state_hash", LargeBinary, primary_key=True, comment="SHA-256 of `state`"),
+    Column("browser_hash", LargeBinary, nullable=False, comment="SHA-256 of the cookie of the browser that began it"),
+    Column("return_to", Text, nullable=False, comment="Path to go to afterwards"),
+    at("created_at", now=True),
+    Index("pending_login_by_created_at", "created_at"),
+    info=reference(),
+)
+
+invite = Table(
+    "invite",
+    metadata,
+    Column("invite_hash", LargeBinary, primary_key=True, comment="SHA-256 of the link's secret"),
+    Column("email", Text, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("invited_by", Text, nullable=False),
+    at("created_at", now=True),
+    at("accepted_at", nullable=True),
+    CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    info=reference(),
+)
+
+audit_record = Table(
+    "audit_record",
+    metadata,
+    new_id("audit_id"),
+    at("recorded_at", now=True),
+    Column("event", Text, nullable=False, comment="sign_in, sign_out, invite_accepted, token_refused, …"),
+    Column("outcome", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="Subject, OAuth client or `system`; never an e-mail"),
+    Column("client_id", Text, comment="OAuth client the actor came through"),
+    Column("account_id", Uuid),
+    Column("reason", Text, comment="Why it was refused: a code"),
+    Column("details", JSONB, nullable=False, server_default="{}"),
+    CheckConstraint("outcome IN ('done', 'refused')", name="outcome_is_known"),
+    Index("audit_record_by_recorded_at", "recorded_at"),
+    Index("audit_record_by_account_id", "account_id", "recorded_at"),
     info=reference(),
 )
