@@ -1,1 +1,1 @@
-"""Who is asking, and what they may see: sources and their keys, OAuth clients, members, sessions, the embedded issuer."""
+"""Who is asking, and what they may see: sources, OAuth clients, members, sessions, the embedded issuer."""

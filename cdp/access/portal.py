@@ -1,6 +1,8 @@
-"""Access for the extranet: signing in, the session of a request, switching account, signing out. The extranet imports this alone.
+"""Access for the extranet: signing in, the session of a request, switching account, signing out. The extranet imports
+this alone.
 
-It works over the database role `cdp_portal` only, which may do nothing here but call a handful of functions (migration 0005).
+It works over the database role `cdp_portal` only, which may do nothing here but call a handful of functions
+(migration 0005).
 
     async with open_access(settings) as access:
         session = await access.session_of(request)
@@ -8,68 +10,210 @@ It works over the database role `cdp_portal` only, which may do nothing here but
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx2
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from cdp.access.sessions import AccountChoice, Session
-from cdp.errors import Forbidden
-from cdp.settings import Settings
+from cdp.access.clients import EXTRANET_CLIENT_ID, extranet_client_secret
+from cdp.access.relying_party import Attempt, IssuerUnavailable, RelyingParty, SignInRefused
+from cdp.access.sealing import digest, equal, new_secret, seal, token_for, unseal
+from cdp.access.sessions import AccountChoice, Cookies, Session, read_session
+from cdp.db.engine import open_pool
+from cdp.db.statements import load_statements
+from cdp.errors import CdpError, Forbidden, NotFound
+from cdp.settings import Settings, SettingsError
 
-__all__ = ["AccountChoice", "CrossSiteRequest", "PortalAccess", "Session", "open_access"]
+__all__ = [
+    "AccountChoice",
+    "CrossSiteRequest",
+    "IssuerUnavailable",
+    "NoAccount",
+    "PortalAccess",
+    "Session",
+    "SignInFailed",
+    "open_access",
+]
+
+CALLBACK_PATH: Final = "/auth/callback"
+SIGNED_OUT_PATH: Final = "/signed-out"
+_ID_PURPOSE: Final = "id token"  # what is sealed under the session's secret
+_CSRF: Final = "csrf"
+_ISSUER_TIMEOUT_SECONDS: Final = 10
+_LONGEST_RETURN_TO: Final = 2000
+_SQL: Final = load_statements("cdp.access")
+
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
 class CrossSiteRequest(Forbidden):
     """This form did not come from this site, or is too old; open the page again."""
 
 
+class SignInFailed(Forbidden):
+    """This sign-in was refused, already used, too old, or begun in another browser; please sign in again."""
+
+    reason: str
+
+
+class NoAccount(SignInFailed):
+    """You are signed in, but no account here is yours to see; ask your account manager for an invitation."""
+
+
+class NoSuchAccount(NotFound):
+    """There is no such account, or it is not yours to see."""
+
+
 class PortalAccess:
     """Made by `open_access`. Every method but `check_csrf` asks the database, so is awaited."""
 
+    def __init__(self, pool: Pool, relying_party: RelyingParty, settings: Settings) -> None:
+        self._pool = pool
+        self._relying_party = relying_party
+        self._extranet_url = settings.extranet_url
+        self._origin = _origin(settings.extranet_url)
+        self._cookies = Cookies(secure=settings.extranet_url.startswith("https://"))
+
     async def begin_sign_in(self, request: Request) -> Response:
-        """Redirect to the issuer's sign-in page (303). `?next=/orders` is where to go afterwards: a path of this site, else `/`."""
-        raise NotImplementedError
+        """Redirect to the issuer's sign-in page (303). `?next=/orders` is where to go afterwards: a path of this
+        site, else `/`.
+
+        Raises IssuerUnavailable.
+        """
+        attempt = Attempt(state=new_secret(), browser=self._cookies.browser(request) or new_secret())
+        answer = RedirectResponse(await self._relying_party.authorization_url(attempt), status_code=303)
+        return_to = own_path(request.query_params.get("next", "/"))
+        await self._ask(
+            "begin_login", state=digest(attempt.state), browser=digest(attempt.browser), return_to=return_to
+        )
+        self._cookies.set_browser(answer, attempt.browser)
+        return _never_stored(answer)
 
     async def complete_sign_in(self, request: Request) -> Response:
         """Answer the issuer's callback: a redirect (303) with a new session's cookie.
 
-        When it cannot be completed (an old or doubled tab, a refusal, no membership) raises SignInFailed, a Forbidden with `code`
-        and a message for people: render a page with it and a link to `/sign-in`.
+        When it cannot be completed (an old or doubled tab, a refusal, no membership) raises SignInFailed, a Forbidden
+        with `code` and a message for people: render a page with it and a link to `/sign-in`. Raises IssuerUnavailable
+        too.
         """
-        raise NotImplementedError
+        attempt = Attempt(state=request.query_params.get("state", ""), browser=self._cookies.browser(request) or "")
+        return_to = await self._ask("take_login", state=digest(attempt.state), browser=digest(attempt.browser))
+        if return_to is None:
+            raise await self._refused("login_unknown")
+        try:
+            identity = await self._relying_party.redeem(request.query_params, attempt)
+        except SignInRefused as error:
+            raise await self._refused(error.reason) from error
+        secret, replaced = new_secret(), self._cookies.session(request)
+        opened = await self._ask(
+            "open_session",
+            replaced=digest(replaced or ""),
+            opened=digest(secret),
+            issuer=identity.issuer,
+            subject=identity.subject,
+            issuer_session=identity.issuer_session,
+            id_token=seal(secret, _ID_PURPOSE, identity.id_token.encode()),
+            authenticated_at=identity.authenticated_at,
+        )
+        if opened is None:
+            raise NoAccount(reason="no_account")
+        answer = RedirectResponse(return_to, status_code=303)
+        self._cookies.set_session(answer, secret)
+        return _never_stored(answer)
 
     async def session_of(self, request: Request) -> Session | None:
         """The live session of a request, or None when there is none: then redirect to `/sign-in?next=…`.
 
         Counts as activity. Costs one statement; ask once a request and keep the answer.
         """
-        raise NotImplementedError
+        secret = self._cookies.session(request)
+        if secret is None:
+            return None
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_SQL["session_by_cookie"], {"session": digest(secret)})
+            row = await cursor.fetchone()
+        return None if row is None else read_session(row, csrf_token=token_for(secret, _CSRF))
 
     async def switch_account(self, request: Request, session: Session, account_number: str) -> Response:
         """Redirect (303) to `/` with a new session id in another of the member's accounts. Check the CSRF token first.
 
         Raises NotFound for an account that is not the member's, the same as for one that isn't there.
         """
-        raise NotImplementedError
+        secret, renewed = self._cookies.session(request) or "", new_secret()
+        id_token = await self._id_token(secret)
+        moved = any(choice.number == account_number for choice in session.accounts) and await self._ask(
+            "switch_account",
+            session=digest(secret),
+            renewed=digest(renewed),
+            number=account_number,
+            id_token=None if id_token is None else seal(renewed, _ID_PURPOSE, id_token.encode()),
+        )
+        if not moved:
+            raise NoSuchAccount
+        answer = RedirectResponse("/", status_code=303)
+        self._cookies.set_session(answer, renewed)
+        return _never_stored(answer)
 
     async def sign_out(self, request: Request, session: Session | None) -> Response:
-        """End the session and redirect (303) to the issuer's end-session page, clearing cookies and caches. Check the CSRF token first.
+        """End the session and redirect (303) to the issuer's end-session page, clearing cookies and caches.
 
-        The issuer redirects back to `/sign-in`'s neighbour, `{CDP_EXTRANET_URL}/signed-out`. A form that posts here needs
-        `form-action 'self' {issuer_origin}` in the page's Content-Security-Policy, since browsers hold it against redirects too.
+        Check the CSRF token first where there is a session. The issuer sends the browser back to `/signed-out`. A
+        form that posts here needs `form-action 'self' {issuer_origin}` in its page's Content-Security-Policy:
+        browsers hold it against redirects too.
         """
-        raise NotImplementedError
+        target: str | None = None
+        if session is not None and (secret := self._cookies.session(request)) is not None:
+            id_token = await self._id_token(secret)
+            await self._ask("close_session", session=digest(secret))
+            back = f"{self._extranet_url}{SIGNED_OUT_PATH}"
+            try:
+                target = await self._relying_party.end_session_url(id_token=id_token, return_to=back)
+            except IssuerUnavailable:
+                target = None  # signed out here all the same
+        answer = RedirectResponse(target or SIGNED_OUT_PATH, status_code=303)
+        self._cookies.clear(answer)
+        answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return _never_stored(answer)
 
     def check_csrf(self, request: Request, form: Mapping[str, Any], session: Session) -> None:
-        """Raise CrossSiteRequest unless the request comes from this site and `form["csrf_token"]` is the session's."""
-        raise NotImplementedError
+        """Raise CrossSiteRequest unless the request comes from this site and `form["csrf_token"]` is the session's.
+
+        Pages with forms need a Referrer-Policy of `same-origin` or weaker: under `no-referrer` browsers send `Origin:
+        null`.
+        """
+        origin, fetch_site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        token = form.get("csrf_token")
+        if (
+            (origin is not None and origin != self._origin)
+            or (fetch_site is not None and fetch_site not in {"same-origin", "none"})
+            or not isinstance(token, str)
+            or not equal(token, session.csrf_token)
+        ):
+            raise CrossSiteRequest
 
     @property
     def issuer_origin(self) -> str:
         """Scheme, host and port of the issuer, for `form-action`."""
-        raise NotImplementedError
+        return _origin(self._relying_party.issuer)
+
+    async def _id_token(self, secret: str) -> str | None:
+        sealed = await self._ask("sealed_id_token", session=digest(secret))
+        plain = None if sealed is None else unseal(secret, _ID_PURPOSE, bytes(sealed))
+        return None if plain is None else plain.decode()
+
+    async def _refused(self, reason: str) -> CdpError:
+        await self._ask("note_refusal", reason=reason)
+        return SignInFailed(reason=reason)
+
+    async def _ask(self, statement: str, **values: object) -> Any:
+        """The one value that a statement answers, in a transaction of its own."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_SQL[statement], values)).fetchone()
+            return None if row is None else row[0]
 
 
 @asynccontextmanager
@@ -78,8 +222,49 @@ async def open_access(
 ) -> AsyncIterator[PortalAccess]:
     """Open a small connection pool as `cdp_portal` and an HTTP client for the issuer; closes both.
 
-    `database_url` overrides `CDP_PORTAL_DATABASE_URL` (the demo's embedded server). `transport` reaches an issuer in this
-    process without a socket.
+    `database_url` overrides `CDP_PORTAL_DATABASE_URL` (the demo's embedded server). `transport` reaches an issuer in
+    this process without a socket. Raises SettingsError when neither says where the database is.
     """
-    raise NotImplementedError
-    yield PortalAccess()
+    url = database_url or settings.portal_database_url
+    if url is None:
+        raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required here.")
+    async with (
+        open_pool(url, "cdp_portal", max_size=4, autocommit=True) as pool,
+        httpx2.AsyncClient(transport=transport, timeout=_ISSUER_TIMEOUT_SECONDS, follow_redirects=False) as http,
+    ):
+        yield PortalAccess(pool, _relying_party(http, settings), settings)
+
+
+def own_path(path: str) -> str:
+    """`path` when it is a path of this site, else "/": never another site, nor what a browser could take for one."""
+    fine = (
+        path.startswith("/")
+        and not path.startswith("//")
+        and len(path) <= _LONGEST_RETURN_TO
+        and "\\" not in path
+        and path.isascii()
+        and path.isprintable()
+    )
+    return path if fine else "/"
+
+
+def _relying_party(http: httpx2.AsyncClient, settings: Settings) -> RelyingParty:
+    embedded = settings.issuer_is_embedded
+    return RelyingParty(
+        http,
+        issuer=settings.issuer,
+        client_id=settings.oidc_client_id or EXTRANET_CLIENT_ID,
+        client_secret=extranet_client_secret(settings) if embedded else settings.oidc_client_secret,
+        redirect_uri=f"{settings.extranet_url}{CALLBACK_PATH}",
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _never_stored(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer

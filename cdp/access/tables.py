@@ -1,7 +1,8 @@
-"""Tables of access: sources and write keys, staff, members and their memberships. Small and shared, so reference tables.
+"""Tables of access: sources and write keys, staff, members and their memberships. Small and shared, so reference
+tables.
 
-The embedded issuer's own tables are in `cdp/access/issuer/tables.py`. No secret is stored in clear anywhere: what we only have
-to recognise is hashed, what we must be able to use again is sealed (`cdp/access/secrets.py`).
+The embedded issuer's own tables are in `cdp/access/issuer/tables.py`. No secret is stored in clear anywhere: what we
+only have to recognise is hashed, what we must be able to use again is sealed (`cdp/access/sealing.py`).
 """
 
 from sqlalchemy import (

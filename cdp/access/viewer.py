@@ -1,7 +1,8 @@
 """Who is asking: the viewer, their scopes, and how the database is told.
 
-Three kinds: a tool (an OAuth client, perhaps on behalf of a staff person), a member of an account (extranet), and nobody. An
-empty scope set grants nothing. The roles of members and the scopes they carry are in one table, `ROLE_SCOPES`.
+Three kinds: a tool (an OAuth client, perhaps on behalf of a staff person), a member of an account (extranet), and
+nobody. An empty scope set grants nothing. The roles of members and the scopes they carry are in one table,
+`ROLE_SCOPES`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """Tables of the embedded issuer: OAuth clients, people who sign in, keys, codes, refresh tokens, revocations.
 
-Own models rather than Authlib's mixins, which keep secrets in clear. What a client or browser brings back (secret, code, refresh
-token, cookie) has 256 random bits and is stored as SHA-256; passwords are Argon2id; private keys are sealed with CDP_SECRET_KEY.
+Own models rather than Authlib's mixins, which keep secrets in clear. What a client or browser brings back (secret,
+code, refresh token, cookie) has 256 random bits and is stored as SHA-256; passwords are Argon2id; private keys are
+sealed with CDP_SECRET_KEY.
 """
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
