@@ -20,7 +20,7 @@ metadata: Final = MetaData(
     },
 )
 
-ROOMS: Final = ("cdp.access", "cdp.access.issuer", "cdp.events", "cdp.ledger", "cdp.identify")
+ROOMS: Final = ("cdp.access", "cdp.access.issuer", "cdp.events", "cdp.ledger", "cdp.identify", "cdp.ingest")
 """Rooms that own tables, lower floors first. Named, not imported: the database floor imports nothing above it."""
 
 

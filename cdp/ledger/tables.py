@@ -1,8 +1,8 @@
 """Tables of trade: account, order, shipment, ledger entry, allocation.
 
-All carry the `customer_id` of the account's holder first (distribution rule) and the `account_id` that row-level security
-confines a member to. Amounts are `numeric` in the row's ISO 4217 currency, stored rounded to its exponent. Ledger entries and
-allocations are append-only: a mistake is a reversal.
+All carry the `customer_id` of the account's holder first (distribution rule) and the `account_id` that row-level
+security confines a member to. Amounts are `numeric` in the row's ISO 4217 currency, stored rounded to its exponent.
+Ledger entries and allocations are append-only: a mistake is a reversal.
 """
 
 from sqlalchemy import (
@@ -77,7 +77,8 @@ sales_order = Table(
     Column("contact_customer_id", Uuid, comment="The person who placed it, where that is not the holder"),
     Column("source_id", Uuid, nullable=False),
     Column("number", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("status", Text, nullable=False, comment="What follows from the stated status, the events and the shipments"),
+    Column("stated_status", Text, comment="What the source itself says; NULL where it says nothing"),
     Column("channel", Text, nullable=False),
     Column("division", Text),
     Column("location", Text),
@@ -209,8 +210,21 @@ ledger_entry = Table(
         name="sign_follows_kind",
     ),
     CheckConstraint(_CURRENCY, name="currency_is_iso"),
-    Index("ledger_entry_by_account", "customer_id", "account_id", "currency", "posted_on"),
+    Index(
+        "ledger_entry_by_account",
+        "customer_id",
+        "account_id",
+        "currency",
+        "posted_on",
+        postgresql_include=["amount"],  # balances and openings are read from the index alone
+    ),
     Index("ledger_entry_by_account_id", "account_id", "currency", "posted_on"),
+    Index(
+        "ledger_entry_by_reversed",
+        "customer_id",
+        "reverses_entry_id",
+        postgresql_where=text("reverses_entry_id IS NOT NULL"),
+    ),
     Index("ledger_entry_by_order", "customer_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
     Index("ledger_entry_by_entry_id", "entry_id"),
     info=by_customer(),
@@ -252,3 +266,5 @@ dispute = Table(
     Index("dispute_by_entry", "customer_id", "entry_id"),
     info=by_customer(),
 )
+
+dispute_key = record_key_table("dispute")

@@ -92,6 +92,17 @@ def upgrade() -> None:
     )
     op.create_index("dispute_by_entry", "dispute", ["customer_id", "entry_id"], unique=False)
     op.create_table(
+        "dispute_key",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", "external_id", name=op.f("dispute_key_pkey")),
+    )
+    op.create_index("dispute_key_by_customer_id", "dispute_key", ["customer_id"], unique=False)
+    op.create_table(
         "inbox",
         sa.Column("source_id", sa.Uuid(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
@@ -191,7 +202,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("customer_id", "entry_id", name=op.f("ledger_entry_pkey")),
     )
     op.create_index(
-        "ledger_entry_by_account", "ledger_entry", ["customer_id", "account_id", "currency", "posted_on"], unique=False
+        "ledger_entry_by_account",
+        "ledger_entry",
+        ["customer_id", "account_id", "currency", "posted_on"],
+        unique=False,
+        postgresql_include=["amount"],
     )
     op.create_index("ledger_entry_by_account_id", "ledger_entry", ["account_id", "currency", "posted_on"], unique=False)
     op.create_index("ledger_entry_by_entry_id", "ledger_entry", ["entry_id"], unique=False)
@@ -201,6 +216,13 @@ def upgrade() -> None:
         ["customer_id", "order_id"],
         unique=False,
         postgresql_where=sa.text("order_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ledger_entry_by_reversed",
+        "ledger_entry",
+        ["customer_id", "reverses_entry_id"],
+        unique=False,
+        postgresql_where=sa.text("reverses_entry_id IS NOT NULL"),
     )
     op.create_table(
         "ledger_entry_key",
@@ -276,7 +298,15 @@ def upgrade() -> None:
         ),
         sa.Column("source_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column(
+            "status",
+            sa.Text(),
+            nullable=False,
+            comment="What follows from the stated status, the events and the shipments",
+        ),
+        sa.Column(
+            "stated_status", sa.Text(), nullable=True, comment="What the source itself says; NULL where it says nothing"
+        ),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("division", sa.Text(), nullable=True),
         sa.Column("location", sa.Text(), nullable=True),
