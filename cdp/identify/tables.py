@@ -1,8 +1,8 @@
 """Tables of identity: claims and what follows from them.
 
 Facts: `profile` (what one source knows under its own key), `profile_trait`, `claim` with its identifiers, `decision`.
-Conclusions, rebuilt from the facts at will: `customer`, `identifier` (value → customer) and its mirror by customer, `affiliation`.
-Records of what was concluded: `customer_merge`, `customer_redirect`, `refusal`.
+Conclusions, rebuilt from the facts at will: `customer`, `identifier` (value → customer) and its mirror by customer,
+`affiliation`. Records of what was concluded: `customer_merge`, `customer_redirect`, `refusal`.
 """
 
 from sqlalchemy import (

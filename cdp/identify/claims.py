@@ -1,0 +1,114 @@
+"""Claims: a source's statement that identifiers belong together, always about exactly one profile of that source.
+
+`ClaimDraft` is what a door has understood of a message or record; `Claim` is the fact kept of it. Equal statements,
+however often made, are one claim with its first and last time: its id is the hash of what it says.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from cdp.identify.identifier import PROFILE, Identifier
+
+Kind = Literal["person", "organisation"]
+
+
+class ProfileKey(NamedTuple):
+    """Under which key one source knows someone. The value is the key's normal form."""
+
+    source_id: UUID
+    namespace: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimDraft:
+    """What one message or record says about one profile.
+
+    `namespace`, `value` are the profile's key, an unblocked identifier (see `identifier.identify`); it needn't be
+    repeated in `identifiers`, whose values are as given: blocked and malformed ones are passed over. `traits` hold
+    JSON values; None unsets one. `group` is the key (namespace, value) of the organisation's profile in the same
+    source that this person belongs to; that profile needs a draft of its own in the same call, or to exist.
+    """
+
+    source_id: UUID
+    namespace: str
+    value: str
+    at: datetime
+    message_id: str
+    kind: Kind = "person"
+    identifiers: Sequence[tuple[str, str]] = ()
+    traits: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    group: tuple[str, str] | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """Where a draft's profile is now."""
+
+    profile_id: UUID
+    customer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim as resolution sees it. `identifiers` includes the key's, unless that is of no use."""
+
+    claim_id: UUID
+    profile_id: UUID
+    source_id: UUID
+    key_namespace: str
+    kind: Kind
+    first_at: datetime
+    first_message_id: str
+    identifiers: tuple[Identifier, ...]
+
+    @property
+    def order(self) -> tuple[datetime, UUID, str, UUID]:
+        """The canonical order: event time, source, message; the id settles the two claims of one message."""
+        return self.first_at, self.source_id, self.first_message_id, self.claim_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person, or an `alias` call, decided: two identifiers (or profile nodes) belong together, or never do."""
+
+    decision_id: UUID
+    kind: Literal["link", "part"]
+    one: Identifier
+    other: Identifier
+    rule: Literal["alias", "manual"]
+    decided_at: datetime
+    actor: str = "system"
+    reason: str | None = None
+
+
+def claim_id(key: ProfileKey, identifiers: Sequence[Identifier]) -> UUID:
+    """The id of what a claim says: equal profile and identifiers, equal id."""
+    return _hashed("claim", key.source_id.hex, *key[1:], *(part for one in sorted(identifiers) for part in one))
+
+
+def decision_id(kind: str, one: Identifier, other: Identifier, rule: str) -> UUID:
+    """The id of a decision; telling it twice is telling it once."""
+    return _hashed("decision", kind, rule, *(part for node in sorted((one, other)) for part in node))
+
+
+def profile_node(profile_id: UUID) -> Identifier:
+    """The node that stands for the profile itself."""
+    return Identifier(PROFILE, profile_id.hex)
+
+
+def _hashed(*parts: str) -> UUID:
+    """UUIDv8 of length-prefixed parts, so that no two lists of parts read the same."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    number = int.from_bytes(digest.digest(), "big")
+    number = number & ~(0xF << 76) | 8 << 76
+    return UUID(int=number & ~(0x3 << 62) | 2 << 62)

@@ -1,0 +1,261 @@
+"""Resolution: from claims and decisions to customers, a pure function of the *set* of claims.
+
+The claims are considered in a canonical order (event time, source, message id), never in that of arrival, so any
+permutation, batching or repetition of the same messages ends in the same clusters. Each claim is about one profile,
+whose node cannot be dropped; its other identifiers are taken up from the highest priority down, each if the cluster
+that would result keeps every limit, else refused. Source: `identity.md`, rules 3, 4 and 6; decision 0010.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from cdp.identify.claims import Claim, Decision, Kind, profile_node
+from cdp.identify.identifier import Identifier
+from cdp.identify.rules import Rules
+
+Reason = Literal["limit", "shared", "kind", "parted"]
+Rule = Literal["identifier", "alias", "manual"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One customer to be. `founders`: profiles that began as customers of their own, in canonical order; at least
+    one.
+    """
+
+    profile_ids: tuple[UUID, ...]
+    identifiers: frozenset[Identifier]
+    founders: tuple[UUID, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An identifier of a claim that was not taken up, and why."""
+
+    claim_id: UUID
+    identifier: Identifier
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Two clusters became one: the founders of each, the claim that did it, and by which rule."""
+
+    one: tuple[UUID, ...]
+    other: tuple[UUID, ...]
+    claim_id: UUID
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """Clusters in canonical order of their first claim, refusals and joins in canonical order, and the values found
+    shared.
+    """
+
+    clusters: tuple[Cluster, ...]
+    refusals: tuple[Refusal, ...]
+    joins: tuple[Join, ...]
+    shared: frozenset[Identifier]
+
+
+def resolve(
+    claims: Iterable[Claim],
+    decisions: Iterable[Decision],
+    rules: Rules,
+    *,
+    shared: AbstractSet[Identifier] = frozenset(),
+) -> Resolution:
+    """The customers that follow from `claims`, which must be closed: all claims that share an identifier with one of
+    them.
+
+    `shared` are values already known to be shared, for which the closure need not hold. O(n log n) in claims.
+    """
+    ordered = sorted(claims, key=lambda claim: claim.order)
+    found_shared = shared | shared_values(ordered, rules)
+    forest = _Forest(rules, decisions, _kinds(ordered))
+    refusals: list[Refusal] = []
+    joins: list[Join] = []
+    for claim in ordered:
+        home, joined = forest.admit(claim)
+        joins.extend(joined)
+        for identifier in sorted(set(claim.identifiers), key=lambda one: (rules.priority(one.namespace), one.value)):
+            reason: Reason | None = "shared" if identifier in found_shared else forest.obstacle(home, identifier)
+            if reason is not None:
+                refusals.append(Refusal(claim_id=claim.claim_id, identifier=identifier, reason=reason))
+                continue
+            joins.extend(forest.unite(home, identifier, claim))
+        forest.found(home, claim.profile_id)
+    return Resolution(
+        clusters=forest.clusters(ordered),
+        refusals=tuple(refusals),
+        joins=tuple(joins),
+        shared=frozenset(found_shared),
+    )
+
+
+def shared_values(claims: Sequence[Claim], rules: Rules) -> frozenset[Identifier]:
+    """Rule 4: values that some one source shows under more than N of its own keys of people (or organisations).
+
+    Counted per source, because several systems that know one person under one key each are what recognition is for;
+    and by keys, not by customers, because how many customers there are depends on the answer. It can only grow with
+    more claims.
+    """
+    keys: defaultdict[tuple[Identifier, UUID], set[UUID]] = defaultdict(set)
+    for claim in claims:
+        if claim.key_namespace not in rules.device_namespaces:
+            for identifier in claim.identifiers:
+                keys[identifier, claim.source_id].add(claim.profile_id)
+    return frozenset(
+        identifier for (identifier, _), profiles in keys.items() if len(profiles) > rules.shared_above_profiles
+    )
+
+
+def _kinds(claims: Sequence[Claim]) -> dict[Identifier, Kind]:
+    """Kind by profile node; a profile that was ever said to be an organisation is one."""
+    kinds: dict[Identifier, Kind] = {}
+    for claim in claims:
+        node = profile_node(claim.profile_id)
+        if kinds.get(node) != "organisation":
+            kinds[node] = claim.kind
+    return kinds
+
+
+class _Forest:
+    """Disjoint sets of nodes (profiles and identifiers), each set with what the limits need to know of it."""
+
+    def __init__(self, rules: Rules, decisions: Iterable[Decision], kinds: dict[Identifier, Kind]) -> None:
+        self._rules = rules
+        self._parent: dict[Identifier, Identifier] = {}
+        self._label: dict[Identifier, Identifier] = {}
+        self._linked_by: dict[Identifier, Literal["alias", "manual"]] = {}
+        self._kind: dict[Identifier, Kind] = dict(kinds)
+        self._values: defaultdict[Identifier, defaultdict[str, set[Identifier]]] = defaultdict(lambda: defaultdict(set))
+        self._present: defaultdict[Identifier, set[Identifier]] = defaultdict(set)
+        self._profiles: defaultdict[Identifier, dict[UUID, None]] = defaultdict(dict)
+        self._founders: defaultdict[Identifier, tuple[UUID, ...]] = defaultdict(tuple)
+        self._parts: list[tuple[Identifier, Identifier]] = []
+        self._link(decisions)
+
+    def _link(self, decisions: Iterable[Decision]) -> None:
+        """Decisions come before all claims. Of two about the same pair the later counts; what is parted is never
+        linked.
+        """
+        latest: dict[frozenset[Identifier], Decision] = {}
+        for decision in sorted(decisions, key=lambda one: (one.decided_at, one.decision_id)):
+            latest[frozenset((decision.one, decision.other))] = decision
+        self._parts = [(one.one, one.other) for one in latest.values() if one.kind == "part"]
+        links = [one for one in latest.values() if one.kind == "link"]
+        for link in sorted(links, key=lambda one: (one.decided_at, one.decision_id)):
+            one, other = self._root(link.one), self._root(link.other)
+            if one != other and self._between(one, other) is None:
+                self._absorb(min(one, other), max(one, other))
+                self._linked_by[link.one] = self._linked_by[link.other] = link.rule
+        # Linked values are one value under several names: they count once against a limit.
+        self._label = {node: self._root(node) for node in self._parent}
+
+    def admit(self, claim: Claim) -> tuple[Identifier, Sequence[Join]]:
+        """The node of the claim's profile, now a member of its set; a join when a decision had linked it to others."""
+        node = profile_node(claim.profile_id)
+        root = self._root(node)
+        joins: Sequence[Join] = ()
+        if self._founders[root] and claim.profile_id not in self._profiles[root]:
+            joins = [self._join(self._founders[root], (claim.profile_id,), claim, self._linked_by.get(node, "manual"))]
+            self._founders[root] += (claim.profile_id,)
+        self._profiles[root].setdefault(claim.profile_id)
+        return node, joins
+
+    def obstacle(self, home: Identifier, identifier: Identifier) -> Reason | None:
+        """Why the home's set may not take up the identifier with the whole set that owns it; None when it may."""
+        one, other = self._root(home), self._root(identifier)
+        if one != other:
+            reason = self._between(one, other)
+            if reason is not None:
+                return reason
+        ours, theirs = self._values[one], self._values[other]
+        label = self._label.get(identifier, identifier)
+        for namespace in {identifier.namespace, *(() if one == other else theirs)}:
+            joined = len(ours[namespace] if one == other else ours[namespace] | theirs.get(namespace, set()))
+            added = namespace == identifier.namespace and not (label in ours[namespace] or label in theirs[namespace])
+            if joined + added > self._rules.limit(namespace):
+                return "limit"
+        return None
+
+    def unite(self, home: Identifier, identifier: Identifier, claim: Claim) -> Sequence[Join]:
+        """Take up the identifier; a join when that made one cluster of two."""
+        one, other = self._root(home), self._root(identifier)
+        joins: Sequence[Join] = ()
+        if one != other:
+            linked = identifier not in self._present[other]
+            if linked and self._founders[other]:
+                # What only a decision ties together were two customers until it did.
+                self._founders[one] = self._founders[one] or (claim.profile_id,)
+            if self._founders[one] and self._founders[other]:
+                rule = self._linked_by.get(identifier, "manual") if linked else "identifier"
+                joins = [self._join(self._founders[one], self._founders[other], claim, rule)]
+            self._absorb(one, other)
+        root = self._root(home)
+        self._present[root].add(identifier)
+        self._values[root][identifier.namespace].add(self._label.get(identifier, identifier))
+        return joins
+
+    def found(self, home: Identifier, profile_id: UUID) -> None:
+        """After a profile's claim: if nobody else is in its set, it began as a customer of its own."""
+        root = self._root(home)
+        if not self._founders[root]:
+            self._founders[root] = (profile_id,)
+
+    def clusters(self, ordered: Sequence[Claim]) -> tuple[Cluster, ...]:
+        """All sets that hold a profile."""
+        roots = dict.fromkeys(self._root(profile_node(claim.profile_id)) for claim in ordered)
+        first = {claim.profile_id: rank for rank, claim in reversed(list(enumerate(ordered)))}
+        return tuple(
+            Cluster(
+                profile_ids=tuple(sorted(self._profiles[root], key=first.__getitem__)),
+                identifiers=frozenset(self._present[root]),
+                founders=tuple(sorted(self._founders[root], key=first.__getitem__)),
+                kind=self._kind[root],
+            )
+            for root in roots
+        )
+
+    def _between(self, one: Identifier, other: Identifier) -> Reason | None:
+        kinds = {self._kind[root] for root in (one, other) if root in self._kind}
+        if len(kinds) > 1:
+            return "kind"
+        for left, right in self._parts:
+            if {self._root(left), self._root(right)} == {one, other}:
+                return "parted"
+        return None
+
+    @staticmethod
+    def _join(one: tuple[UUID, ...], other: tuple[UUID, ...], claim: Claim, rule: Rule) -> Join:
+        return Join(one=one, other=other, claim_id=claim.claim_id, rule=rule)
+
+    def _root(self, node: Identifier) -> Identifier:
+        parent = self._parent
+        path = []
+        while (above := parent.setdefault(node, node)) != node:
+            path.append(node)
+            node = above
+        for passed in path:
+            parent[passed] = node
+        return node
+
+    def _absorb(self, one: Identifier, other: Identifier) -> None:
+        """Make one set of two roots', the smaller under the larger."""
+        if len(self._present[one]) + len(self._profiles[one]) < len(self._present[other]) + len(self._profiles[other]):
+            one, other = other, one
+        self._parent[other] = one
+        if other in self._kind:
+            self._kind.setdefault(one, self._kind[other])
+        for namespace, labels in self._values.pop(other, {}).items():
+            self._values[one][namespace] |= labels
+        self._present[one] |= self._present.pop(other, set())
+        self._profiles[one].update(self._profiles.pop(other, {}))
+        self._founders[one] += self._founders.pop(other, ())

@@ -1,0 +1,44 @@
+"""The rules of deterministic identity: limits, priorities and when a value is shared. Each number is named with its
+reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from cdp.identify.identifier import ANONYMOUS_ID, EMAIL, USER_ID
+
+SHARED_ABOVE_PROFILES: Final = 3
+"""N of rule 4. A source that knows one person under two or three of its own keys has duplicates; one that shows a
+value under four keys is showing info@ or a shop tablet. It must stay below the limit of 5, else the limits would glue
+what it parts.
+"""
+
+DEFAULT_LIMIT: Final = 5
+"""Rule 3: one person has a handful of devices and mailboxes, not dozens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What resolution obeys. `limits` and `priorities` by namespace; a namespace in neither has the default limit and
+    comes last.
+    """
+
+    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({USER_ID: 1, EMAIL: 5}))
+    default_limit: int = DEFAULT_LIMIT
+    priorities: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({USER_ID: 1, EMAIL: 2}))
+    shared_above_profiles: int = SHARED_ABOVE_PROFILES
+    device_namespaces: frozenset[str] = frozenset({ANONYMOUS_ID, "device_id", "device_token"})
+    """Keys of devices, not of people: however many devices claim a value, that doesn't make it shared."""
+
+    def limit(self, namespace: str) -> int:
+        """How many values of a namespace one customer may own."""
+        return self.limits.get(namespace, self.default_limit)
+
+    def priority(self, namespace: str) -> tuple[int, str]:
+        """Sort key, highest priority first: those named, then the others by name."""
+        return self.priorities.get(namespace, len(self.priorities) + 1), namespace
+
+
+DEFAULT_RULES: Final = Rules()
