@@ -5,9 +5,11 @@ leaves with status 0; a second signal doesn't wait. Uvicorn writes no access log
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
@@ -33,7 +35,9 @@ def server_config(application: str, settings: Settings, *, host: str, port: int,
 def serve(config: Config, settings: Settings, *, work_inside: bool = False) -> None:
     """Serve until a signal; in several processes when the configuration says so (then without a worker inside)."""
     if config.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        with TemporaryDirectory(prefix="cdp-metrics-") as folder:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # so that /metrics of one process tells of all
+            Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
         asyncio.run(_serve(config, settings, work_inside=work_inside))
 

@@ -1,0 +1,117 @@
+"""A process that is told to stop finishes what it began, closes what it opened and leaves with status 0."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+PROGRAM = """
+import sys
+from cdp.server import serve, server_config
+from cdp.settings import load_settings
+settings = load_settings()
+port, workers = map(int, sys.argv[1:])
+serve(server_config("tests.tooling.slow_app:app", settings, host="127.0.0.1", port=port, workers=workers), settings)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    process: subprocess.Popen[str]
+    url: str
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, list[dict[str, Any]]]:
+        """Exit status and log records."""
+        self.process.send_signal(number)
+        _, log = self.process.communicate(timeout=30)
+        return self.process.returncode, [json.loads(line) for line in log.splitlines()]
+
+
+@contextmanager
+def running(*, workers: int = 1, **environment: str) -> Iterator[Running]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(port), str(workers)],
+        env={**os.environ, "CDP_LOG_FORMAT": "json", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/slow/0")
+        yield Running(process=process, url=url)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            httpx2.get(url).raise_for_status()
+        except httpx2.TransportError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_under_way_is_answered(number: signal.Signals) -> None:
+    with running() as server, ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx2.get, f"{server.url}/slow/1")
+        time.sleep(0.4)
+        status, log = server.stop(number)
+        assert asked.result().text == "done"
+        assert status == 0
+        events = [record["event"] for record in log]
+        assert [event for event in events if event in {"answered", "closed properly"}] == [
+            "answered",  # the first, by which the test knew that the server was up
+            "answered",
+            "closed properly",
+        ]
+
+
+def test_a_request_that_takes_too_long_is_left() -> None:
+    with running(CDP_SHUTDOWN_SECONDS="1") as server, ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx2.get, f"{server.url}/slow/20")
+        time.sleep(0.4)
+        began = time.monotonic()
+        status, _ = server.stop()
+        assert time.monotonic() - began < 5
+        assert asked.exception() is not None or asked.result().status_code == 500
+        assert status == 0
+
+
+def test_several_processes_log_the_same_way_and_stop() -> None:
+    with running(workers=2) as server:
+        assert httpx2.get(f"{server.url}/slow/0?secret=canary").text == "done"
+        status, log = server.stop()
+        assert status == 0
+        answered = [record for record in log if record["event"] == "answered"]
+        assert {record["route"] for record in answered} == {"/slow/{seconds}"}
+        assert "canary" not in json.dumps(log)
+
+
+def test_metrics_of_one_process_tell_of_all() -> None:
+    with running(workers=2) as server:
+        for _ in range(20):
+            httpx2.get(f"{server.url}/slow/0")  # each over a new connection, so that both processes answer some
+        counted = 'cdp_requests_total{method="GET",route="/slow/{seconds}",status="200"} 21.0'
+        for _ in range(4):
+            assert counted in httpx2.get(f"{server.url}/metrics").text
+        server.stop()
