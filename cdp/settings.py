@@ -20,6 +20,7 @@ from cdp.errors import CdpError
 
 PREFIX: Final = "CDP_"
 SHORTEST_SECRET_KEY_CHARACTERS: Final = 32
+PUBLISHED_PREFIX: Final = "development-only"  # how every secret begins that stands in this repository
 _TYPO_LIKENESS: Final = 0.8
 
 
@@ -52,6 +53,8 @@ def _smtp_url(value: str) -> str:
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -146,11 +149,16 @@ class Settings(BaseSettings):
     def _refuse_laptop_conveniences(self) -> None:
         if not self.secret_key:
             raise _problem("secret_key", "is required in production; `openssl rand -base64 48` makes one.")
+        if self.secret_key.startswith(PUBLISHED_PREFIX):
+            raise _problem("secret_key", "is a published one; `openssl rand -base64 48` makes one of your own.")
         for name in ("public_url", "extranet_url", "oidc_issuer"):
             if str(getattr(self, name) or "").startswith("http://"):
                 raise _problem(name, "must be https:// in production.")
         if self.demo_users:
             raise _problem("demo_users", "is for demonstrations; unset it in production.")
+        for name in ("database_url", "portal_database_url", "oidc_client_secret"):
+            if PUBLISHED_PREFIX in str(getattr(self, name) or ""):
+                raise _problem(name, "holds a published password; choose one of your own.")
         if not self.database_url and not self.portal_database_url:
             raise _problem("database_url", "is required in production; the embedded server is for one's own machine.")
 

@@ -34,8 +34,8 @@ def serve(
     if inside and workers > 1:
         raise SettingsError(variable="--worker", problem="needs --workers 1; run `cdp work` beside several processes.")
     with database(settings) as url:
-        if not settings.is_production:
-            migrate(url, portal_url=settings.portal_database_url)
+        if settings.database_url is None:
+            migrate(url)
         os.environ["CDP_DATABASE_URL"] = url
         config = server_config("cdp.app:app", settings, host=host, port=port, workers=workers)
         run(config, load_settings(), work_inside=inside)

@@ -49,6 +49,14 @@ def test_a_complete_production_is_accepted(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ({"CDP_SECRET_KEY": ""}, "CDP_SECRET_KEY: is required in production; `openssl rand -base64 48` makes one."),
         ({"CDP_SECRET_KEY": "short"}, "CDP_SECRET_KEY: string should have at least 32 characters"),
+        (
+            {"CDP_SECRET_KEY": "development-only-key-of-the-compose-file"},
+            "CDP_SECRET_KEY: is a published one; `openssl rand -base64 48` makes one of your own.",
+        ),
+        (
+            {"CDP_DATABASE_URL": "postgresql://cdp_app:development-only@db/cdp"},
+            "CDP_DATABASE_URL: holds a published password; choose one of your own.",
+        ),
         ({"CDP_PUBLIC_URL": "http://api.example"}, "CDP_PUBLIC_URL: must be https:// in production."),
         ({"CDP_EXTRANET_URL": "http://c.example"}, "CDP_EXTRANET_URL: must be https:// in production."),
         (
