@@ -22,7 +22,6 @@ USER cdp
 WORKDIR /var/lib/cdp
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["cdp", "probe"]
 ENTRYPOINT ["cdp"]
 CMD ["serve", "--host", "0.0.0.0", "--no-worker"]
