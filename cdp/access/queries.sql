@@ -31,3 +31,52 @@ SELECT portal_close_session(%(session)s);
 -- name: note_refusal
 -- Record a sign-in that was refused before anybody was known.
 SELECT portal_note_refusal(%(reason)s);
+
+-- name: save_member
+-- A member by issuer and subject; e-mail and name are brought up to date.
+INSERT INTO member (issuer, subject, email, name, locale)
+VALUES (%(issuer)s, %(subject)s, %(email)s, %(name)s, %(locale)s)
+ON CONFLICT (issuer, subject) DO UPDATE SET email = excluded.email, name = excluded.name
+RETURNING member_id;
+
+-- name: save_memberships
+-- Let a member into accounts, by number; answers the numbers that exist.
+WITH wanted AS (
+    SELECT account_key.account_id, wanted.number, wanted.role
+    FROM unnest(%(numbers)s::text[], %(roles)s::text[]) AS wanted (number, role) JOIN account_key USING (number)
+), saved AS (
+    INSERT INTO membership (account_id, member_id, role) SELECT account_id, %(member_id)s, role FROM wanted
+    ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role
+)
+SELECT number FROM wanted;
+
+-- name: save_membership
+-- Let a member into an account, or change their role in it.
+INSERT INTO membership (account_id, member_id, role) VALUES (%(account_id)s, %(member_id)s, %(role)s)
+ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role;
+
+-- name: account_by_number
+-- The account with this number.
+SELECT account_id FROM account_key WHERE number = %(number)s;
+
+-- name: save_staff
+-- A member of staff by e-mail; the other fields are brought up to date.
+INSERT INTO staff (email, name, title, phone, issuer, subject)
+VALUES (%(email)s, %(name)s, %(title)s, %(phone)s, %(issuer)s, %(subject)s)
+ON CONFLICT (email) DO UPDATE SET name = excluded.name, title = excluded.title, phone = excluded.phone,
+    issuer = coalesce(excluded.issuer, staff.issuer), subject = coalesce(excluded.subject, staff.subject)
+RETURNING staff_id;
+
+-- name: save_invite
+-- Keep an invite for an account.
+INSERT INTO invite (invite_hash, email, account_id, role, invited_by)
+VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
+
+-- name: refused_tokens
+-- Ids and families of access tokens, and OAuth clients, that are refused although their tokens have not expired.
+SELECT revoked_id FROM token_revocation WHERE forget_at >= now()
+UNION ALL SELECT 'client ' || client_id FROM oauth_client WHERE disabled_at IS NOT NULL;
+
+-- name: public_keys
+-- Public keys whose tokens may still be about.
+SELECT public_jwk FROM signing_key WHERE retired_at IS NULL OR retired_at >= now() - interval '1 hour';

@@ -1,0 +1,168 @@
+-- name: client
+-- An enabled OAuth client.
+SELECT client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes
+FROM oauth_client WHERE client_id = %(client_id)s AND disabled_at IS NULL;
+
+-- name: save_client
+-- Register an OAuth client, or bring the one with this id to these values.
+INSERT INTO oauth_client
+    (client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes)
+VALUES (%(client_id)s, %(name)s, %(secret_hash)s, %(auth_method)s, %(grant_types)s, %(redirect_uris)s,
+    %(post_logout_redirect_uris)s, %(scopes)s)
+ON CONFLICT (client_id) DO UPDATE SET
+    name = excluded.name, secret_hash = excluded.secret_hash, auth_method = excluded.auth_method,
+    grant_types = excluded.grant_types, redirect_uris = excluded.redirect_uris,
+    post_logout_redirect_uris = excluded.post_logout_redirect_uris, scopes = excluded.scopes;
+
+-- name: person
+-- Somebody who may sign in, by subject; `is_staff` says whether they may authorise tools.
+SELECT person.user_id, person.email, person.name, person.locale,
+    EXISTS (SELECT FROM staff WHERE staff.issuer = %(issuer)s AND staff.subject = person.user_id::text) AS is_staff
+FROM idp_user AS person WHERE person.user_id = %(user_id)s AND person.disabled_at IS NULL;
+
+-- name: person_by_email
+-- Subject and password hash of somebody who may sign in.
+SELECT user_id, password_hash FROM idp_user WHERE email = %(email)s AND disabled_at IS NULL;
+
+-- name: save_person
+-- Register a person; no row when the e-mail is taken.
+INSERT INTO idp_user (email, name, locale, password_hash) VALUES (%(email)s, %(name)s, %(locale)s, %(password_hash)s)
+ON CONFLICT (email) DO NOTHING RETURNING user_id;
+
+-- name: save_password
+-- Replace a person's password hash.
+UPDATE idp_user SET password_hash = %(password_hash)s, password_changed_at = now() WHERE user_id = %(user_id)s;
+
+-- name: count_attempt
+-- Count a sign-in attempt under a key before its password is looked at; no row while the key has to wait. The wait doubles with
+-- each failure beyond the free ones, up to a limit; a day without failures starts afresh.
+INSERT INTO sign_in_failure AS known (key_hash, failures, last_failed_at) VALUES (%(key)s, 1, now())
+ON CONFLICT (key_hash) DO UPDATE SET
+    failures = CASE WHEN known.last_failed_at < now() - interval '1 day' THEN 1 ELSE known.failures + 1 END,
+    last_failed_at = now()
+WHERE known.failures <= %(free)s OR known.last_failed_at
+    + least(%(longest_seconds)s, power(2, least(known.failures - %(free)s, 30))) * interval '1 second' <= now()
+RETURNING failures;
+
+-- name: remaining_wait
+-- Seconds a key still has to wait.
+SELECT ceil(extract(epoch FROM last_failed_at
+    + least(%(longest_seconds)s, power(2, least(failures - %(free)s, 30))) * interval '1 second' - now()))::int
+FROM sign_in_failure WHERE key_hash = %(key)s;
+
+-- name: forget_attempts
+-- A sign-in succeeded: its key starts afresh.
+DELETE FROM sign_in_failure WHERE key_hash = %(key)s;
+
+-- name: open_idp_session
+-- Open a session at the issuer in place of the one the browser had; forgets sessions that are over.
+WITH over AS (
+    DELETE FROM idp_session
+    WHERE session_hash = %(replaced)s OR authenticated_at < now() - interval '12 hours'
+        OR last_seen_at < now() - interval '30 minutes'
+)
+INSERT INTO idp_session (session_hash, sid, user_id, authenticated_at) VALUES (%(opened)s, new_id(), %(user_id)s, now());
+
+-- name: idp_session
+-- The live session at the issuer with this cookie's hash; counts as activity.
+UPDATE idp_session SET last_seen_at = now()
+WHERE session_hash = %(session)s AND authenticated_at >= now() - interval '12 hours'
+    AND last_seen_at >= now() - interval '30 minutes'
+RETURNING sid, user_id, authenticated_at;
+
+-- name: close_idp_session
+-- End a session at the issuer, known by its cookie's hash or by its name in ID tokens.
+DELETE FROM idp_session WHERE session_hash = %(session)s OR sid = %(sid)s;
+
+-- name: save_code
+-- Keep an authorization code until it is redeemed; forgets those that nobody can need any more.
+WITH old AS (DELETE FROM authorization_code WHERE created_at < now() - interval '1 day')
+INSERT INTO authorization_code
+    (code_hash, client_id, user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at)
+VALUES (%(code)s, %(client_id)s, %(user_id)s, new_id(), %(redirect_uri)s, %(scope)s, %(nonce)s, %(code_challenge)s,
+    %(sid)s, %(authenticated_at)s);
+
+-- name: redeem_code
+-- Redeem a code of this client: once, within a minute.
+UPDATE authorization_code SET redeemed_at = now()
+WHERE code_hash = %(code)s AND client_id = %(client_id)s AND redeemed_at IS NULL
+    AND created_at >= now() - interval '1 minute'
+RETURNING user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at;
+
+-- name: family_of_redeemed_code
+-- The family of tokens that came from a code somebody brings a second time.
+SELECT family_id FROM authorization_code
+WHERE code_hash = %(code)s AND client_id = %(client_id)s AND redeemed_at IS NOT NULL;
+
+-- name: nonce_exists
+-- Whether this client already used this nonce.
+SELECT 1 FROM authorization_code WHERE client_id = %(client_id)s AND nonce = %(nonce)s LIMIT 1;
+
+-- name: save_refresh_token
+-- Keep a refresh token of a family.
+INSERT INTO refresh_token (token_hash, family_id, client_id, user_id, scope, authenticated_at)
+VALUES (%(token)s, %(family_id)s, %(client_id)s, %(user_id)s, %(scope)s, %(authenticated_at)s);
+
+-- name: use_refresh_token
+-- Use a refresh token of this client: once, within a week of its issue and 30 days of the sign-in.
+UPDATE refresh_token SET used_at = now()
+WHERE token_hash = %(token)s AND client_id = %(client_id)s AND used_at IS NULL
+    AND created_at >= now() - interval '7 days' AND authenticated_at >= now() - interval '30 days'
+RETURNING family_id, client_id, user_id, scope, authenticated_at, created_at;
+
+-- name: family_of_refresh_token
+-- The family of a refresh token of this client, used or not.
+SELECT family_id FROM refresh_token WHERE token_hash = %(token)s AND client_id = %(client_id)s;
+
+-- name: refresh_token
+-- An unused refresh token of this client.
+SELECT family_id, client_id, user_id, scope, authenticated_at, created_at FROM refresh_token
+WHERE token_hash = %(token)s AND client_id = %(client_id)s AND used_at IS NULL
+    AND created_at >= now() - interval '7 days' AND authenticated_at >= now() - interval '30 days';
+
+-- name: revoke
+-- Refuse access tokens with this id or of this family from now on, and use up the family's refresh tokens.
+WITH family AS (
+    UPDATE refresh_token SET used_at = now() WHERE family_id = %(family_id)s AND used_at IS NULL
+), forgotten AS (
+    DELETE FROM token_revocation WHERE forget_at < now()
+)
+INSERT INTO token_revocation (revoked_id, forget_at) VALUES (%(revoked_id)s, now() + interval '1 hour')
+ON CONFLICT (revoked_id) DO UPDATE SET forget_at = excluded.forget_at;
+
+-- name: is_revoked
+-- Whether an access token is refused, by its id or family.
+SELECT 1 FROM token_revocation WHERE revoked_id = ANY (%(ids)s) LIMIT 1;
+
+-- name: signing_keys
+-- Every key whose tokens may still be about, newest first; the first that is not retired signs.
+SELECT kid, algorithm, public_jwk, sealed_private_jwk, retired_at IS NULL AS signs FROM signing_key
+WHERE retired_at IS NULL OR retired_at >= now() - interval '1 hour' ORDER BY created_at DESC, kid;
+
+-- name: save_signing_key
+-- Keep a signing key, unless another process just made one.
+INSERT INTO signing_key (kid, algorithm, public_jwk, sealed_private_jwk)
+SELECT %(kid)s, %(algorithm)s, %(public_jwk)s, %(sealed_private_jwk)s
+WHERE NOT EXISTS (SELECT FROM signing_key WHERE retired_at IS NULL);
+
+-- name: lock_signing_keys
+-- One process at a time makes the first key.
+SELECT pg_advisory_xact_lock(hashtext('cdp signing key'));
+
+-- name: open_invite
+-- An invite that can still be accepted, and the name of its account.
+SELECT invite.email, invite.account_id, invite.role, account.name,
+    EXISTS (SELECT FROM idp_user WHERE idp_user.email = invite.email) AS is_known
+FROM invite JOIN account USING (account_id)
+WHERE invite_hash = %(invite)s AND accepted_at IS NULL AND invite.created_at >= now() - interval '72 hours';
+
+-- name: accept_invite
+-- Use an invite up; no row when somebody was faster.
+UPDATE invite SET accepted_at = now()
+WHERE invite_hash = %(invite)s AND accepted_at IS NULL AND created_at >= now() - interval '72 hours'
+RETURNING email, account_id, role;
+
+-- name: note
+-- Append to the audit record.
+INSERT INTO audit_record (event, outcome, actor, client_id, account_id, reason)
+VALUES (%(event)s, %(outcome)s, %(actor)s, %(client_id)s, %(account_id)s, %(reason)s);
