@@ -1,0 +1,73 @@
+"""What the documents say of names and numbers is what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cdp.cli import app
+from cdp.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_settings_table_is_the_settings() -> None:
+    text = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(CDP_\w+)` \| (.*?) \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [
+        (PREFIX + name.upper(), shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def shown(default: object) -> str:
+    if default is None:
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_every_command_in_the_documents_exists() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        commands = group.typer_instance.registered_commands
+        known |= {command.name or command.callback.__name__ for command in commands if command.callback}
+        known |= {name for name in (group.name, group.typer_instance.info.name) if isinstance(name, str)}
+    named = {name for page in PAGES for name in re.findall(r"`cdp ([a-z]+)", page.read_text(encoding="utf-8"))}
+    assert named - known == set()
+
+
+def test_every_verb_in_the_documents_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    verbs = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = {
+        verb for page in PAGES for verb in re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {"demo", "test"} <= named
+    assert named - verbs == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda record: record.stem)
+def test_a_decision_is_short_and_names_what_holds_it(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    assert re.match(rf"# {record.stem[:4]}\. .+\n\nStatus: (accepted|replaced by \d{{4}})\n", text)
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == ["Why", "Decision", "Price", "Held by"]
+    held_by = text.split("## Held by\n", 1)[1]
+    files = re.findall(r"`((?:tests|cdp|extranet|pyproject)[\w./-]*)`", held_by)
+    assert files
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_ci_runs_the_two_verbs() -> None:
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1] == "exec make lint test"
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
