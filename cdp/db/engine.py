@@ -4,7 +4,7 @@ Every connection of the product plays one of three roles, set at connect time an
 `cdp_owner` (migrations), `cdp_app` (API and worker), `cdp_portal` (extranet; row-level security confines it to one account).
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
@@ -17,12 +17,11 @@ Role = Literal["cdp_owner", "cdp_app", "cdp_portal"]
 type_of_row = tuple[Any, ...]
 
 
-def conninfo(url: str, role: Role | None) -> str:
-    """Libpq connection string for `url` in `role` (None: as the URL's user is), in UTC, with keepalives."""
+def conninfo(url: str, role: Role | None, *, settings: Mapping[str, str] | None = None) -> str:
+    """libpq connection string for `url` in `role` (None: as the URL's user is), in UTC; `settings` are server settings."""
     given = conninfo_to_dict(url)
-    options = [str(given.get("options") or ""), "-c timezone=UTC", "-c datestyle=ISO"]
-    if role is not None:
-        options.append(f"-c role={role}")
+    wanted = {"timezone": "UTC", "datestyle": "ISO", **({} if role is None else {"role": role}), **(settings or {})}
+    options = [str(given.get("options") or ""), *(f"-c {name}={value}" for name, value in wanted.items())]
     return make_conninfo(
         url,
         options=" ".join(option for option in options if option),
@@ -40,16 +39,23 @@ def connect(url: str, role: Role | None = "cdp_app", *, autocommit: bool = False
 
 @asynccontextmanager
 async def open_pool(
-    url: str, role: Role = "cdp_app", *, min_size: int = 1, max_size: int = 10, autocommit: bool = False
-) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[type_of_row]]]:
-    """A pool of asynchronous connections. `autocommit=True` for the graph, which brings its own BEGIN and COMMIT."""
+    url: str,
+    role: Role = "cdp_app",
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    autocommit: bool = False,
+    configure: Callable[[AsyncConnection[Any]], Awaitable[None]] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[Any]]]:
+    """A pool of asynchronous connections. The pool opens without waiting for the database, so a start survives its absence."""
     pool = AsyncConnectionPool(
-        conninfo(url, role),
+        conninfo(url, role, settings=settings),
         kwargs={"autocommit": autocommit, "prepare_threshold": 2},
         min_size=min_size,
         max_size=max_size,
         open=False,
-        check=AsyncConnectionPool.check_connection if not autocommit else None,
+        configure=configure,
         timeout=10,
     )
     await pool.open(wait=False)

@@ -1,0 +1,79 @@
+"""From declarations to the contract: names and arguments every declared field has without saying so.
+
+Called once, after all types are declared and before Strawberry makes the schema.
+"""
+
+from collections.abc import Iterable
+from typing import Optional
+
+import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+from cdp.graph.compiler import DEFAULT_PAGE, LARGEST_PAGE
+from cdp.graph.declaration import GraphField, GraphType, Inherit, Registry, argument, strawberry_fields
+from cdp.graph.filters import InputTypes
+
+
+def complete(registry: Registry, roots: Iterable[type]) -> dict[str, dict[str, GraphField]]:
+    """Name every declared field and give it its arguments. Returns root fields by type and name.
+
+    Raises TypeError for a declaration that cannot work: a root field without rules, an order by something computed.
+    """
+    inputs = InputTypes()
+    for declared in registry.types.values():
+        for field, graph_field in strawberry_fields(declared.python):
+            _name(field, graph_field, declared.name)
+            declared.fields[graph_field.name] = graph_field
+            if graph_field.orders and not isinstance(graph_field.where, str):
+                message = f"{declared.name}.{graph_field.name}: only a column can be ordered by"
+                raise TypeError(message)
+    found: dict[str, dict[str, GraphField]] = {}
+    for root in roots:
+        owner = root.__strawberry_definition__.name  # type: ignore[attr-defined]
+        for field, graph_field in strawberry_fields(root):
+            _name(field, graph_field, owner)
+            if isinstance(graph_field.scope, Inherit) or isinstance(graph_field.member, Inherit):
+                message = f"{owner}.{graph_field.name}: a root field says itself who may read it"
+                raise TypeError(message)
+            found.setdefault(owner, {})[graph_field.name] = graph_field
+    for python in [*(declared.python for declared in registry.types.values()), *roots]:
+        for field, graph_field in strawberry_fields(python):
+            _give_arguments(registry, inputs, field, graph_field)
+    return found
+
+
+def _name(field: StrawberryField, graph_field: GraphField, owner: str) -> None:
+    graph_field.name = field.graphql_name or to_camel_case(field.python_name)
+    graph_field.owner = owner
+
+
+def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryField, graph_field: GraphField) -> None:
+    given = [argument(name, *rest) for name, rest in graph_field.inputs.items()]
+    if graph_field.kind == "page":
+        target = _node_type(registry, field)
+        filters, order = inputs.filter_of(target), inputs.order_of(target)
+        if filters is not None:
+            given.append(argument("filter", Optional[filters], strawberry.UNSET, "Only rows that match."))
+        if order is not None:
+            given.append(argument("orderBy", Optional[list[order]], strawberry.UNSET, "Order, most significant term first."))  # type: ignore[valid-type]
+        bound = f"at most {LARGEST_PAGE}"
+        given += [
+            argument("first", Optional[int], strawberry.UNSET, f"Rows from the front: {bound}, {DEFAULT_PAGE} unless given."),
+            argument("after", Optional[str], strawberry.UNSET, "Only rows after this cursor."),
+            argument("last", Optional[int], strawberry.UNSET, f"Rows from the back, {bound}."),
+            argument("before", Optional[str], strawberry.UNSET, "Only rows before this cursor."),
+        ]
+    field.arguments = given
+
+
+def _node_type(registry: Registry, field: StrawberryField) -> GraphType:
+    connection = field.type
+    definition = connection.__strawberry_definition__
+    nodes = next(each for each in definition.fields if each.python_name == "nodes")
+    inner = nodes.resolve_type(type_definition=definition)
+    while hasattr(inner, "of_type"):
+        inner = inner.of_type
+    if hasattr(inner, "resolve_type"):
+        inner = inner.resolve_type()
+    return registry.types[inner.__strawberry_definition__.name]

@@ -1,0 +1,272 @@
+"""What a GraphQL type says about itself, once: where each field's value lives, who may read it, what it can be filtered and
+ordered by. Strawberry reads the same classes for the contract; the compiler reads the `Registry` for SQL.
+
+    @graph.type(table=order, prefix="ord", key=("order_id",), order=(by("placed_at", descending=True),), …)
+    class Order(Node):
+        number: str = scalar("number", "The source's order number.", filters=True, orders=True)
+        lines: Connection[OrderLine] = page(order_lines, "What was ordered, by line number.")
+
+A *row* is a FROM element of the statement (an aliased table, a sub-select or an `Inline` value); an expression is a function
+of the row. Scopes are checked while compiling: see `compiler.py`.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final, Literal, TypeVar
+
+import strawberry
+from sqlalchemy import ColumnElement, FromClause
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+
+from cdp.access.viewer import Scope
+
+METADATA_KEY: Final = "graph"
+T = TypeVar("T")
+
+
+class Inherit(enum.Enum):
+    """The type's own rule applies."""
+
+    INHERIT = enum.auto()
+
+
+INHERIT: Final = Inherit.INHERIT
+ScopeRule = Scope | Inherit
+MemberRule = Scope | Inherit | None
+"""The scope a member needs; None closes the field to members."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One term of an order: a column of the row by name. Nulls come last either way."""
+
+    column: str
+    descending: bool = False
+    nullable: bool = False
+
+
+def by(column: str, *, descending: bool = False, nullable: bool = False) -> Term:
+    """An order term, e.g. `by("placed_at", descending=True)`."""
+    return Term(column=column, descending=descending, nullable=nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A value object that is no row of its own, such as money: its columns are expressions of the parent's row.
+
+    `absent`, when given, is true where the whole object is null.
+    """
+
+    columns: Mapping[str, ColumnElement[Any]]
+    absent: ColumnElement[bool] | None = None
+
+    @property
+    def c(self) -> SimpleNamespace:
+        """Columns by name, as on a FROM element."""
+        return SimpleNamespace(**self.columns)
+
+
+Row = Any
+"""A FROM element or an Inline: anything with `.c`."""
+Expression = Callable[[Row], ColumnElement[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where an edge leads: a fresh FROM element, the condition that ties it to the parent, and its order."""
+
+    source: FromClause
+    where: tuple[ColumnElement[bool], ...] = ()
+    order: tuple[Term, ...] | None = None
+
+
+Kind = Literal["value", "one", "list", "page"]
+
+
+@dataclass(slots=True, kw_only=True)
+class GraphField:
+    """One field: its kind, where it lives, and its rules. `name` and `owner` are set when the type is registered."""
+
+    kind: Kind
+    where: Any
+    scope: ScopeRule = INHERIT
+    member: MemberRule | Inherit = INHERIT
+    filters: bool = False
+    orders: bool = False
+    nullable: bool = False
+    inputs: Mapping[str, tuple[Any, Any, str]] = field(default_factory=dict)
+    most: int = 20
+    name: str = ""
+    owner: str = ""
+    target: str | None = None
+
+    def expression(self, row: Row) -> ColumnElement[Any]:
+        """SQL of a value field on `row`."""
+        if isinstance(self.where, str):
+            found: ColumnElement[Any] = getattr(row.c, self.where)
+            return found
+        made: ColumnElement[Any] = self.where(row)
+        return made
+
+
+@dataclass(slots=True, kw_only=True)
+class GraphType:
+    """One object type of the graph.
+
+    `visible` gives the rows a member may see (first wall) as a condition on a row and the member's bound parameters; None for
+    a type no member reaches by itself. `key` breaks ties of every order and makes cursors unique.
+    """
+
+    name: str
+    python: type
+    table: FromClause | None
+    prefix: str | None
+    key: tuple[str, ...]
+    order: tuple[Term, ...]
+    scope: Scope
+    member: Scope | None
+    visible: Callable[[Row, Any], ColumnElement[bool]] | None
+    by_id: Callable[[Any], Rows] | None
+    fields: dict[str, GraphField] = field(default_factory=dict)
+
+    def scope_of(self, declared: GraphField) -> Scope:
+        """Scope a tool needs for the field."""
+        return self.scope if isinstance(declared.scope, Inherit) else declared.scope
+
+    def member_scope_of(self, declared: GraphField) -> Scope | None:
+        """Scope a member needs for the field; None when it is closed to members."""
+        return self.member if isinstance(declared.member, Inherit) else declared.member
+
+
+def scalar(
+    where: str | Expression,
+    description: str,
+    *,
+    scope: ScopeRule = INHERIT,
+    member: MemberRule | Inherit = INHERIT,
+    filters: bool = False,
+    orders: bool = False,
+    nullable: bool = False,
+) -> Any:
+    """A scalar field: a column by name, or an expression of the row. `nullable` matters for ordering only."""
+    declared = GraphField(
+        kind="value", where=where, scope=scope, member=member, filters=filters, orders=orders, nullable=nullable
+    )
+    return _strawberry_field(declared, description)
+
+
+def one(
+    where: Callable[..., Rows | Inline],
+    description: str,
+    *,
+    scope: ScopeRule = INHERIT,
+    member: MemberRule | Inherit = INHERIT,
+    inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
+) -> Any:
+    """A field that is one object: `where(row, arguments)` gives at most one row, or an `Inline` value.
+
+    `inputs` declares arguments: name → (annotation, default or UNSET, description).
+    """
+    return _strawberry_field(
+        GraphField(kind="one", where=where, scope=scope, member=member, inputs=inputs or {}), description
+    )
+
+
+def many(
+    where: Callable[..., Rows],
+    description: str,
+    *,
+    scope: ScopeRule = INHERIT,
+    member: MemberRule | Inherit = INHERIT,
+    most: int = 20,
+) -> Any:
+    """A field that is a short list of objects, bounded by nature; `most` is what its cost is reckoned with."""
+    return _strawberry_field(GraphField(kind="list", where=where, scope=scope, member=member, most=most), description)
+
+
+def page(
+    where: Callable[..., Rows],
+    description: str,
+    *,
+    scope: ScopeRule = INHERIT,
+    member: MemberRule | Inherit = INHERIT,
+    inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
+) -> Any:
+    """A field that is a Relay connection with keyset cursors; filter and order arguments follow from the node type."""
+    return _strawberry_field(
+        GraphField(kind="page", where=where, scope=scope, member=member, inputs=inputs or {}), description
+    )
+
+
+def _strawberry_field(declared: GraphField, description: str) -> Any:
+    return strawberry.field(description=description, metadata={METADATA_KEY: declared})
+
+
+class Registry:
+    """Every graph type by its GraphQL name, and by its id prefix."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, GraphType] = {}
+        self.by_prefix: dict[str, GraphType] = {}
+
+    def type(
+        self,
+        *,
+        scope: Scope,
+        member: Scope | None = None,
+        table: FromClause | None = None,
+        prefix: str | None = None,
+        key: tuple[str, ...] = (),
+        order: tuple[Term, ...] = (),
+        visible: Callable[[Row, Any], ColumnElement[bool]] | None = None,
+        by_id: Callable[[Any], Rows] | None = None,
+    ) -> Callable[[type[T]], type[T]]:
+        """Class decorator: a Strawberry type, described by its docstring, whose declared fields the compiler knows."""
+
+        def register(python: type[T]) -> type[T]:
+            description = " ".join((python.__doc__ or "").split())
+            # Rows are JSON by then, never instances of the class: whatever the compiler says it is, it is.
+            python.is_type_of = classmethod(lambda _class, _value, _info: True)  # type: ignore[attr-defined]
+            made = strawberry.type(python, description=description)
+            declared = GraphType(
+                name=made.__strawberry_definition__.name,  # type: ignore[attr-defined]
+                python=made,
+                table=table,
+                prefix=prefix,
+                key=key,
+                order=order,
+                scope=scope,
+                member=member,
+                visible=visible,
+                by_id=by_id,
+            )
+            self.types[declared.name] = declared
+            if prefix is not None:
+                self.by_prefix[prefix] = declared
+            return made
+
+        return register
+
+
+def strawberry_fields(python: type) -> list[tuple[StrawberryField, GraphField]]:
+    """Declared graph fields of a Strawberry class, in order."""
+    definition = python.__strawberry_definition__  # type: ignore[attr-defined]
+    return [
+        (each, each.metadata[METADATA_KEY]) for each in definition.fields if METADATA_KEY in (each.metadata or {})
+    ]
+
+
+def argument(name: str, annotation: Any, default: Any, description: str) -> StrawberryArgument:
+    """A Strawberry argument made from data rather than from a resolver's signature."""
+    from strawberry.annotation import StrawberryAnnotation  # noqa: PLC0415 — private to this constructor
+
+    return StrawberryArgument(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        default=default,
+        description=description,
+    )

@@ -1,0 +1,276 @@
+"""Executing compiled fields: the plan cache, the one statement on its connection, and how finished JSON passes graphql-core.
+
+`install` puts these resolvers into a Strawberry schema. A root field (of the query, a payload or an event) compiles its whole
+selection and answers with `Answer`; `GraphExecutor` lets its bytes through untouched as an `orjson.Fragment`. In checked mode
+the bytes are decoded and completed by graphql-core as if resolvers had answered, which proves types and nullability.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final, cast
+
+import orjson
+from graphql import (
+    GraphQLAbstractType,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    is_abstract_type,
+    is_non_null_type,
+)
+from graphql.utilities import type_from_ast
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg_pool import AsyncConnectionPool
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from cdp.access.viewer import Member, Viewer, database_settings
+from cdp.db.ids import prefix_of
+from cdp.graph.compiler import Compiler, Execution, Limits, Plan
+from cdp.graph.declaration import GraphField, GraphType, Registry
+from cdp.graph.given import nullable, shape
+from cdp.graph.refusal import ValueInvalid, graphql_error
+
+PLANS_KEPT: Final = 2_000
+_JSON_OID: Final = 114
+
+
+class _RawJson(Loader):
+    """Hands the server's JSON text on as bytes; nobody here looks inside."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+async def configure(connection: AsyncConnection[Any]) -> None:
+    """Prepare a pool's connection for the graph: JSON stays bytes, many prepared statements are kept."""
+    connection.adapters.register_loader(_JSON_OID, _RawJson)
+    connection.prepared_max = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A compiled field's outcome: finished JSON (None: null), and what was refused on the way."""
+
+    json: bytes | None
+    refusals: tuple[GraphQLError, ...]
+    type_name: str
+
+
+@dataclass(slots=True, kw_only=True)
+class GraphContext:
+    """What one operation runs with. `statements` counts what was sent to the database; `connection`, when set, is the
+    transaction of a mutation, so that it reads its own writes.
+    """
+
+    viewer: Viewer
+    today: date
+    pool: AsyncConnectionPool[AsyncConnection[Any]]
+    limits: Limits = field(default_factory=Limits)
+    checked: bool = False
+    connection: AsyncConnection[Any] | None = None
+    statements: int = 0
+    nodes: int = 0
+    request: Any = None
+    response: Any = None
+
+
+class PlanCache:
+    """Plans by what SQL depends on; the least recently used falls out."""
+
+    def __init__(self, most: int = PLANS_KEPT) -> None:
+        self._plans: OrderedDict[Any, Plan] = OrderedDict()
+        self._most = most
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: Any) -> Plan | None:
+        """The plan, freshened; None when it was never made or fell out."""
+        plan = self._plans.get(key)
+        if plan is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._plans.move_to_end(key)
+        return plan
+
+    def put(self, key: Any, plan: Plan) -> None:
+        """Keep a plan."""
+        self._plans[key] = plan
+        if len(self._plans) > self._most:
+            self._plans.popitem(last=False)
+
+
+class GraphRunner:
+    """Compiles and runs root fields of one schema."""
+
+    def __init__(self, registry: Registry, schema: GraphQLSchema) -> None:
+        self.registry = registry
+        self.schema = schema
+        self.plans = PlanCache()
+
+    async def answer(self, declared: GraphField, info: GraphQLResolveInfo, *, node: GraphType | None = None) -> Answer:
+        """Answer a root field. `node`: the concrete type where the field's own is an interface."""
+        context = cast("GraphContext", info.context)
+        plan = self._plan(declared, info, context, node)
+        context.nodes += plan.nodes
+        if plan.sql is None:
+            return Answer(None, plan.refusals, plan.type_name)
+        found = await _run(context, plan.sql, plan.parameters(Execution(info.variable_values, context.viewer, context.today)))
+        return Answer(found, plan.refusals, node.name if node else plan.type_name)
+
+    def _plan(self, declared: GraphField, info: GraphQLResolveInfo, context: GraphContext, node: GraphType | None) -> Plan:
+        viewer = context.viewer
+        source = info.operation.loc
+        key = (
+            source.source.body if source else id(info.operation),
+            info.operation.name.value if info.operation.name else None,
+            tuple(step for step in info.path.as_list() if isinstance(step, str)),
+            isinstance(viewer, Member),
+            viewer.scopes,
+            node.name if node else None,
+            context.limits,
+            self._shapes(info),
+        )
+        plan = self.plans.get(key)
+        if plan is None:
+            compiler = Compiler(
+                registry=self.registry,
+                schema=self.schema,
+                fragments=info.fragments,
+                variables=info.variable_values,
+                viewer=viewer,
+                limits=context.limits,
+            )
+            return_type = self.schema.type_map[node.name] if node else info.return_type
+            if compiler.authorise_root(declared, info.field_nodes, info.path):
+                used = declared if node is None else _as(declared, node)
+                plan = compiler.compile(used, return_type, info.parent_type.name, info.field_nodes, info.path)
+            else:
+                plan = Plan(sql=None, getters=(), refusals=tuple(compiler.refusals), type_name="", nodes=0)
+            self.plans.put(key, plan)
+        return plan
+
+    def _shapes(self, info: GraphQLResolveInfo) -> tuple[Any, ...]:
+        values = info.variable_values
+        if not values:
+            return ()
+        return tuple(
+            (name, shape(values[name], type_from_ast(self.schema, definition.type)))
+            for definition in info.operation.variable_definitions or ()
+            if (name := definition.variable.name.value) in values
+        )
+
+
+def _as(declared: GraphField, node: GraphType) -> GraphField:
+    made = GraphField(kind="one", where=declared.where, target=node.name, name=declared.name, owner=declared.owner)
+    made.where = lambda row, arguments: declared.where(row, arguments, node)
+    return made
+
+
+async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
+    """Send one statement; in one round trip with the viewer's settings where row-level security needs them."""
+    context.statements += 1
+    if context.connection is not None:
+        return await _fetch(context.connection, sql, parameters)
+    async with context.pool.connection() as connection:
+        if not isinstance(context.viewer, Member):
+            return await _fetch(connection, sql, parameters)
+        settings = database_settings(context.viewer)
+        async with connection.pipeline():
+            await connection.execute("BEGIN READ ONLY")
+            for name, setting in settings.items():
+                await connection.execute("SELECT set_config(%s, %s, true)", (name, setting))
+            cursor = AsyncRawCursor(connection)
+            await cursor.execute(sql, parameters, prepare=True)
+            await connection.execute("COMMIT")
+            row = await cursor.fetchone()
+        return None if row is None else cast("bytes | None", row[0])
+
+
+async def _fetch(connection: AsyncConnection[Any], sql: str, parameters: list[Any]) -> bytes | None:
+    cursor = AsyncRawCursor(connection)
+    await cursor.execute(sql, parameters, prepare=True)
+    row = await cursor.fetchone()
+    return None if row is None else cast("bytes | None", row[0])
+
+
+class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
+    """graphql-core's executor, which hands an `Answer` through as finished JSON instead of completing it value by value."""
+
+    def complete_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        """As graphql-core's, except for an Answer."""
+        if type(result) is not Answer:
+            if self.context_value.checked and is_abstract_type(nullable(return_type)) and type(result) is _Decoded:
+                return_type = cast("GraphQLAbstractType", self.schema.type_map[result.type_name])
+                result = result.value
+            return super().complete_value(return_type, field_details_list, info, path, result, position_context)
+        if result.json is None and is_non_null_type(return_type) and result.refusals:
+            raise result.refusals[0]
+        for refusal in result.refusals:
+            self.collected_errors.add(refusal, None)
+        if result.json is None:
+            return super().complete_value(return_type, field_details_list, info, path, None, position_context)
+        if not self.context_value.checked:
+            return orjson.Fragment(result.json)
+        decoded: Any = orjson.loads(result.json)
+        if is_abstract_type(nullable(return_type)):
+            decoded = _Decoded(decoded, result.type_name)
+        return self.complete_value(return_type, field_details_list, info, path, decoded, position_context)
+
+    def complete_leaf_value(self, return_type: Any, result: Any) -> Any:
+        """In checked mode a leaf is JSON already: it must be one the type accepts, and stays as it is."""
+        if self.context_value.checked:
+            return_type.coerce_input_value(result)
+            return result
+        return super().complete_leaf_value(return_type, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    value: Mapping[str, Any]
+    type_name: str
+
+
+def read_decoded(source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+    """Resolver of nested graph fields, in checked mode: the value under the response key."""
+    return source[info.path.key]
+
+
+def install(runner: GraphRunner, roots: Mapping[str, Mapping[str, GraphField]], connection_types: list[str]) -> None:
+    """Put resolvers into the schema: compiled answers for `roots` (type → field → declaration), decoded reads elsewhere."""
+    schema = runner.schema
+    for declared_type in runner.registry.types.values():
+        _read_decoded_fields(schema, declared_type.name)
+    for name in connection_types:
+        _read_decoded_fields(schema, name)
+    for type_name, fields in roots.items():
+        owner = cast("GraphQLObjectType", schema.type_map[type_name])
+        for field_name, declared in fields.items():
+            owner.fields[field_name].resolve = _resolver(runner, declared)
+
+
+def _resolver(runner: GraphRunner, declared: GraphField) -> Any:
+    async def resolve(_source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Answer:
+        return await runner.answer(declared, info)
+
+    async def resolve_node(_source: Any, info: GraphQLResolveInfo, *, id: str) -> Answer:
+        node = runner.registry.by_prefix.get(prefix_of(id) or "")
+        if node is None or node.by_id is None:
+            problem = "not an id that leads to a node."
+            raise graphql_error(ValueInvalid(argument=f"{declared.owner}.{declared.name}(id:)", problem=problem))
+        return await runner.answer(declared, info, node=node)
+
+    owner = cast("GraphQLObjectType", runner.schema.type_map[declared.owner])
+    return resolve_node if is_abstract_type(nullable(owner.fields[declared.name].type)) else resolve
+
+
+def _read_decoded_fields(schema: GraphQLSchema, name: str) -> None:
+    for declared in cast("GraphQLObjectType", schema.type_map[name]).fields.values():
+        declared.resolve = read_decoded

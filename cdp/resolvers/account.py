@@ -1,0 +1,144 @@
+"""Accounts: who holds and manages them, what they owe, and their statements."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, Text, Uuid, func, select
+
+from cdp.access.tables import staff
+from cdp.graph.compiler import Arguments, MemberParameters
+from cdp.graph.declaration import Inline, Row, Rows
+from cdp.graph.today import today
+from cdp.identify.tables import customer
+from cdp.ledger import statement as statements
+from cdp.ledger.money import is_currency
+from cdp.ledger.tables import account, ledger_entry, sales_order
+from cdp.resolvers.customer import read_id
+from cdp.resolvers.money import money, total
+
+
+def visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
+    """A member sees what belongs to the account they are signed in to; serves every table with an account_id."""
+    seen: ColumnElement[bool] = row.c.account_id == me.account_id
+    return seen
+
+
+def is_manager(row: Row, me: MemberParameters) -> ColumnElement[bool]:
+    """A member sees the manager of their account."""
+    managed = select(account.c.manager_staff_id).where(account.c.account_id == me.account_id)
+    seen: ColumnElement[bool] = row.c.staff_id.in_(managed)
+    return seen
+
+
+def by_id(_row: Row, arguments: Arguments, _node: Any = None) -> Rows:
+    """The account of an id, or of a number where that is what was given."""
+    found = account.alias()
+    if "id" in arguments:
+        return Rows(found, (found.c.account_id == arguments.bind("id", Uuid(), lambda text: read_id(text, "acc")),))
+    return Rows(found, (found.c.number == arguments.bind("number", Text()),))
+
+
+def of_member(_row: Row, arguments: Arguments) -> Rows:
+    """The account a member is signed in to; no row for anyone else."""
+    found = account.alias()
+    return Rows(found, (found.c.account_id == arguments.compiler.me().account_id,))
+
+
+def everyone(_row: Row, _arguments: Arguments) -> Rows:
+    """All accounts."""
+    return Rows(account.alias())
+
+
+def holder(row: Row, _arguments: Arguments) -> Rows:
+    """The customer who holds the account."""
+    found = customer.alias()
+    return Rows(found, (found.c.customer_id == row.c.customer_id,))
+
+
+def manager(row: Row, _arguments: Arguments) -> Rows:
+    """The account manager."""
+    found = staff.alias()
+    return Rows(found, (found.c.staff_id == row.c.manager_staff_id,))
+
+
+def orders(row: Row, _arguments: Arguments) -> Rows:
+    """Orders of the account."""
+    found = sales_order.alias()
+    return Rows(found, (found.c.customer_id == row.c.customer_id, found.c.account_id == row.c.account_id))
+
+
+def open_orders(row: Row) -> ColumnElement[Any]:
+    """How many orders are neither delivered nor ended."""
+    found = sales_order.alias()
+    counted = select(func.count()).where(
+        found.c.customer_id == row.c.customer_id,
+        found.c.account_id == row.c.account_id,
+        found.c.status.in_(("placed", "confirmed", "partly_shipped", "shipped")),
+    )
+    return counted.correlate(row).scalar_subquery()
+
+
+def entries(row: Row, _arguments: Arguments) -> Rows:
+    """Ledger entries of the account, all currencies."""
+    found = ledger_entry.alias()
+    return Rows(found, (found.c.customer_id == row.c.customer_id, found.c.account_id == row.c.account_id))
+
+
+def invoices(row: Row, _arguments: Arguments) -> Rows:
+    """Invoices of the account."""
+    found = ledger_entry.alias()
+    mine = (found.c.customer_id == row.c.customer_id, found.c.account_id == row.c.account_id)
+    return Rows(found, (*mine, found.c.kind == "invoice", found.c.reverses_entry_id.is_(None)))
+
+
+def currencies(row: Row) -> ColumnElement[Any]:
+    """The account's own currency first, then others it has entries in, as a JSON array."""
+    found = ledger_entry.alias()
+    others = (
+        select(found.c.currency)
+        .distinct()
+        .where(
+            found.c.customer_id == row.c.customer_id,
+            found.c.account_id == row.c.account_id,
+            found.c.currency != row.c.currency,
+        )
+        .order_by(found.c.currency)
+        .correlate(row)
+        .scalar_subquery()
+    )
+    return func.to_json(func.array_prepend(row.c.currency, func.array(others)))
+
+
+def credit_limit(row: Row, _arguments: Arguments) -> Inline:
+    """Agreed credit, in the account's currency."""
+    return money(row.c.credit_limit, row.c.currency)
+
+
+def balance(row: Row, arguments: Arguments) -> Inline:
+    """What is owed at the end of a date, in one currency."""
+    currency = _currency(row, arguments)
+    return total(statements.balance(row, currency, as_of(arguments)), currency)
+
+
+def overdue(row: Row, arguments: Arguments) -> Inline:
+    """Open amount of what was due before a date, in one currency."""
+    currency = _currency(row, arguments)
+    return total(statements.overdue(row, currency, as_of(arguments)), currency)
+
+
+def as_of(arguments: Arguments) -> ColumnElement[Any]:
+    """The date asked for, or today."""
+    return arguments.bind("asOf", Date()) if "asOf" in arguments else today()
+
+
+def _currency(row: Row, arguments: Arguments) -> ColumnElement[Any]:
+    if "currency" not in arguments:
+        return row.c.currency  # type: ignore[no-any-return]
+    return arguments.bind("currency", Text(), read_currency)
+
+
+def read_currency(code: str) -> str:
+    """The code, when it is one. Raises ValueError with a sentence."""
+    if not is_currency(code):
+        message = f"{code!r} is not an ISO 4217 currency code."
+        raise ValueError(message)
+    return code

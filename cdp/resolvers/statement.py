@@ -1,0 +1,108 @@
+"""Statements of account as edges of the account: the row that says which statement, and what stands on it.
+
+Every figure comes from `cdp.ledger.statement`, as sub-selects of the one statement; nothing is summed here.
+"""
+
+from sqlalchemy import Date, Text, cast, literal_column, null, select
+
+from cdp.graph.compiler import Arguments
+from cdp.graph.declaration import Inline, Row, Rows, by
+from cdp.ledger import statement
+from cdp.resolvers.account import read_currency
+from cdp.resolvers.money import money, total
+
+ROW_ORDER = (by("posted_on"), by("kind_rank"), by("document_number"))
+
+
+def of_account(row: Row, arguments: Arguments) -> Rows:
+    """Which statement: the account, a currency, a period. An open-item statement has no beginning."""
+    kind = arguments.plain("kind")
+    currency = arguments.bind("currency", Text(), read_currency) if "currency" in arguments else row.c.currency
+    begins = cast(null(), Date) if kind.value == "open_item" else arguments.bind("from", Date())
+    asked = (
+        select(
+            row.c.customer_id,
+            row.c.account_id,
+            literal_column(f"'{kind.value}'", Text).label("kind"),
+            currency.label("currency"),
+            begins.label("from_on"),
+            arguments.bind("to", Date()).label("to_on"),
+        )
+        .correlate(row)
+        .subquery()
+    )
+    return Rows(asked)
+
+
+def opening(row: Row, _arguments: Arguments) -> Inline:
+    """Balance the day before the period."""
+    return total(statement.opening(row), row.c.currency)
+
+
+def closing(row: Row, _arguments: Arguments) -> Inline:
+    """Balance at the end of the period."""
+    return total(statement.closing(row), row.c.currency)
+
+
+def total_debit(row: Row, _arguments: Arguments) -> Inline:
+    """Sum of debits."""
+    return total(statement.total_debit(row), row.c.currency)
+
+
+def total_credit(row: Row, _arguments: Arguments) -> Inline:
+    """Sum of credits."""
+    return total(statement.total_credit(row), row.c.currency)
+
+
+def lines(row: Row, _arguments: Arguments) -> Rows:
+    """Activity with running balance; none on an open-item statement."""
+    found = statement.lines(row).order_by(None).subquery()
+    return Rows(found, (row.c.kind == "balance_forward",), ROW_ORDER)
+
+
+def open_items(row: Row, _arguments: Arguments) -> Rows:
+    """What is owed as at the end of the period."""
+    return Rows(statement.open_items(row).order_by(None).subquery(), (), ROW_ORDER)
+
+
+def unapplied(row: Row, _arguments: Arguments) -> Rows:
+    """Credits not used up."""
+    return Rows(statement.unapplied(row).order_by(None).subquery(), (), ROW_ORDER)
+
+
+def ageing(row: Row, _arguments: Arguments) -> Rows:
+    """Open amount by days late."""
+    aged = statement.ageing(row).order_by(None).subquery()
+    with_currency = select(aged, row.c.currency.label("currency")).correlate(row).subquery()
+    return Rows(with_currency, (), (by("position"),))
+
+
+def debit(row: Row, _arguments: Arguments) -> Inline:
+    """Debit, positive; null on a credit."""
+    return money(row.c.debit, row.c.currency)
+
+
+def credit(row: Row, _arguments: Arguments) -> Inline:
+    """Credit, positive; null on a debit."""
+    return money(row.c.credit, row.c.currency)
+
+
+def balance(row: Row, _arguments: Arguments) -> Inline:
+    """Running balance."""
+    return money(row.c.balance, row.c.currency)
+
+
+def original_amount(row: Row, _arguments: Arguments) -> Inline:
+    """Amount as posted."""
+    return money(row.c.original_amount, row.c.currency)
+
+
+def open_amount(row: Row, _arguments: Arguments) -> Inline:
+    """What is left of it."""
+    return money(row.c.open_amount, row.c.currency)
+
+
+def aged_amount(row: Row, _arguments: Arguments) -> Inline:
+    """Open amount in a bucket, zero where there is none."""
+    return total(row.c.amount, row.c.currency)
+

@@ -1,0 +1,133 @@
+"""Accounts in the contract: balance, credit, manager, ledger and statements."""
+
+import enum
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from cdp.access.tables import staff
+from cdp.access.viewer import Scope
+from cdp.graph.declaration import by, one, page, scalar
+from cdp.ledger.tables import account, ledger_entry
+from cdp.resolvers import account as resolvers
+from cdp.resolvers import order as order_resolvers
+from cdp.schema.base import Connection, Currency, Money, Node, graph, node_id
+from cdp.schema.statement import EntryKind, Statement, statement_of_account
+
+if TYPE_CHECKING:
+    from cdp.schema.customer import Customer
+    from cdp.schema.order import Order
+
+LazyCustomer = Annotated["Customer", strawberry.lazy("cdp.schema.customer")]
+LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
+
+_IN_CURRENCY = {
+    "currency": (Currency | None, strawberry.UNSET, "The account's own currency unless said otherwise."),
+    "asOf": (date | None, strawberry.UNSET, "At the end of this day; today unless said otherwise."),
+}
+
+
+@strawberry.enum(description="How an account is treated.")
+class AccountTier(enum.Enum):
+    """Standard or key account."""
+
+    STANDARD = "standard"
+    KEY = "key"
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ, table=staff, key=("staff_id",), visible=resolvers.is_manager
+)
+class Staff:
+    """A person of the company, such as an account manager."""
+
+    name: str = scalar("name", "Name.")
+    email: str = scalar("email", "E-mail address.")
+    phone: str | None = scalar("phone", "Phone number.")
+    title: str | None = scalar("title", "Position.")
+
+
+@graph.type(
+    scope=Scope.LEDGER_READ,
+    member=Scope.LEDGER_READ,
+    table=ledger_entry,
+    key=("entry_id",),
+    order=(by("posted_on", descending=True),),
+    prefix="ent",
+    visible=resolvers.visible,
+)
+class LedgerEntry(Node):
+    """One posting on an account's ledger; debit positive, credit negative. Default order: latest posted first."""
+
+    id: strawberry.ID = node_id("ent", "entry_id")
+    kind: EntryKind = scalar("kind", "What it is.", filters=True)
+    document_number: str = scalar("document_number", "Number of the document.", filters=True)
+    posted_on: date = scalar("posted_on", "Posting date.", filters=True, orders=True)
+    due_on: date | None = scalar("due_on", "Due date.", filters=True, orders=True, nullable=True)
+    amount: Money = one(order_resolvers.amount, "Signed amount.")
+    purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
+    description: str | None = scalar("description", "What it is for.")
+    recorded_at: datetime = scalar("recorded_at", "When it reached the ledger.", member=None)
+    account: Annotated["Account", strawberry.lazy("cdp.schema.account")] = one(
+        order_resolvers.account_of, "The account."
+    )
+    order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=account,
+    key=("account_id",),
+    order=(by("number"),),
+    prefix="acc",
+    visible=resolvers.visible,
+    by_id=resolvers.by_id,
+)
+class Account(Node):
+    """A commercial account, held by exactly one customer. Default order: number."""
+
+    id: strawberry.ID = node_id("acc", "account_id")
+    number: str = scalar("number", "Customer number, unique in the company.", filters=True, orders=True)
+    name: str = scalar("name", "Name of the account.", filters=True, orders=True)
+    tier: AccountTier = scalar("tier", "How it is treated; KEY makes it a key account.", filters=True)
+    currency: Currency = scalar("currency", "Its own currency.", filters=True)
+    currencies: list[Currency] = scalar(
+        resolvers.currencies, "Currencies with entries, its own first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+    )
+    legal_name: str | None = scalar("legal_name", "Legal name of the holder.", filters=True)
+    tax_id: str | None = scalar("tax_id", "Tax or VAT number.", filters=True)
+    opened_on: date | None = scalar("opened_on", "Opened on.")
+    payment_terms_days: int | None = scalar("payment_terms_days", "Days until an invoice is due.")
+    credit_limit: Money | None = one(
+        resolvers.credit_limit, "Agreed credit.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+    )
+    balance: Money = one(
+        resolvers.balance,
+        "What is owed; negative when in credit.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+        inputs=_IN_CURRENCY,
+    )
+    overdue: Money = one(
+        resolvers.overdue,
+        "Open amount of what was due before that day.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+        inputs=_IN_CURRENCY,
+    )
+    open_order_count: int = scalar(resolvers.open_orders, "Orders neither delivered nor ended.")
+    holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.")
+    manager: Staff | None = one(resolvers.manager, "The account manager.")
+    orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.")
+    ledger: Connection[LedgerEntry] = page(
+        resolvers.entries,
+        "Its ledger, latest posted first.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+    )
+    invoices: Connection[LedgerEntry] = page(
+        resolvers.invoices, "Its invoices, latest first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+    )
+    statement: Statement = statement_of_account()

@@ -1,0 +1,167 @@
+"""Customers in the contract: the person or organisation, what names them, what each source knows, what they did."""
+
+import enum
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry.scalars import JSON
+
+from cdp.access.tables import source
+from cdp.access.viewer import Scope
+from cdp.events.tables import interaction
+from cdp.graph.declaration import by, one, page, scalar
+from cdp.identify.tables import customer, customer_identifier, profile
+from cdp.resolvers import customer as resolvers
+from cdp.schema.base import Connection, Node, graph, node_id
+
+if TYPE_CHECKING:
+    from cdp.schema.account import Account
+    from cdp.schema.order import Order
+
+LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
+LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
+
+
+@strawberry.enum(description="What a customer is.")
+class CustomerKind(enum.Enum):
+    """Person or organisation."""
+
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+@strawberry.enum(description="Who began a contact.")
+class Direction(enum.Enum):
+    """Inbound or outbound."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@graph.type(scope=Scope.GRAPH_READ, table=source, key=("source_id",))
+class Source:
+    """A system that tells us something: a web shop, an ERP, a call centre."""
+
+    name: str = scalar("name", "Unique name.")
+    channel: str = scalar("channel", "Channel its messages come through.")
+    division: str | None = scalar("division", "Part of the company it belongs to.")
+    location: str | None = scalar("location", "Where it stands.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_PII, table=customer_identifier, key=("namespace", "value"), order=(by("namespace"), by("value"))
+)
+class Identifier:
+    """A namespaced value that points at one customer. Default order: namespace, value."""
+
+    namespace: str = scalar("namespace", "What kind of value it is: email, phone, user_id, …", filters=True)
+    value: str = scalar("value", "Normal form, by which equal values are told.", filters=True)
+    value_given: str = scalar("value_given", "As the source gave it.")
+    verified: bool = scalar("verified", "Whether a verified source stated it.")
+    first_seen_at: datetime = scalar("first_seen_at", "First stated.")
+    last_seen_at: datetime = scalar("last_seen_at", "Last stated.")
+    source: Source = one(resolvers.source_of, "The source that stated it first.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_PII,
+    table=profile,
+    key=("profile_id",),
+    order=(by("first_seen_at"),),
+    prefix="pro",
+)
+class Profile(Node):
+    """What one source knows under its own key; never changed by a merge. Default order: first seen."""
+
+    id: strawberry.ID = node_id("pro", "profile_id")
+    kind: CustomerKind = scalar("kind", "Person or organisation, as the source says.")
+    namespace: str = scalar("key_namespace", "Namespace of the source's key.")
+    external_id: str = scalar("key_value", "The source's own key.")
+    traits: JSON = scalar(resolvers.profile_traits, "Latest value of each trait this source stated.")
+    first_seen_at: datetime = scalar("first_seen_at", "First heard of.", filters=True)
+    last_seen_at: datetime = scalar("last_seen_at", "Last heard of.", filters=True)
+    source: Source = one(resolvers.source_of, "The source.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_PII,
+    table=interaction,
+    key=("interaction_id",),
+    order=(by("occurred_at", descending=True),),
+    prefix="int",
+)
+class Interaction(Node):
+    """One contact in one channel. Default order: latest first."""
+
+    id: strawberry.ID = node_id("int", "interaction_id")
+    kind: str = scalar("kind", "page, screen, track, call, visit, email, letter, chat or other.", filters=True)
+    direction: Direction = scalar("direction", "Who began it.", filters=True)
+    name: str | None = scalar("name", "Page or event name, or the subject.", filters=True)
+    topic: str | None = scalar("topic", "What it was about.", filters=True)
+    product: str | None = scalar("product", "Product it was about.", filters=True)
+    channel: str = scalar("channel", "Channel.", filters=True)
+    division: str | None = scalar("division", "Part of the company.", filters=True)
+    location: str | None = scalar("location", "Where.", filters=True)
+    occurred_at: datetime = scalar("occurred_at", "When it happened.", filters=True, orders=True)
+    duration_seconds: int | None = scalar("duration_seconds", "How long it took.", filters=True)
+    properties: JSON = scalar("properties", "Everything else that was told.")
+    source: Source = one(resolvers.source_of, "The source that told it.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=customer,
+    key=("customer_id",),
+    order=(by("last_seen_at", descending=True),),
+    prefix="cus",
+    visible=resolvers.visible,
+    by_id=resolvers.by_id,
+)
+class Customer(Node):
+    """One person or one organisation, concluded from what all sources say. Default order: last seen first."""
+
+    id: strawberry.ID = node_id("cus", "customer_id")
+    kind: CustomerKind = scalar("kind", "Person or organisation.", filters=True)
+    name: str | None = scalar(
+        "name", "Best known name.", scope=Scope.GRAPH_PII, filters=True, orders=True, nullable=True
+    )
+    email: str | None = scalar("email", "Best known e-mail address.", scope=Scope.GRAPH_PII, member=None, filters=True)
+    phone: str | None = scalar("phone", "Best known phone number, E.164.", scope=Scope.GRAPH_PII, member=None, filters=True)
+    traits: JSON = scalar(
+        "traits", "Golden values: of each trait the newest statement.", scope=Scope.GRAPH_PII, member=None
+    )
+    first_seen_at: datetime = scalar("first_seen_at", "First heard of.", member=None, filters=True, orders=True)
+    last_seen_at: datetime = scalar("last_seen_at", "Last heard of.", member=None, filters=True, orders=True)
+    identifiers: Connection[Identifier] = page(
+        resolvers.identifiers,
+        "Values that point at this customer.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        inputs={"namespace": (str | None, strawberry.UNSET, "Only of this namespace.")},
+    )
+    profiles: Connection[Profile] = page(
+        resolvers.profiles, "What each source says.", scope=Scope.GRAPH_PII, member=None
+    )
+    accounts: Connection[LazyAccount] = page(resolvers.accounts, "Commercial accounts held, by number.")
+    orders: Connection[LazyOrder] = page(resolvers.orders, "Orders of all accounts held, latest first.")
+    interactions: Connection[Interaction] = page(
+        resolvers.interactions, "Contacts through every channel, latest first.", scope=Scope.GRAPH_PII, member=None
+    )
+    contacts: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
+        resolvers.contacts, "People of this organisation.", member=None
+    )
+    organisations: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
+        resolvers.organisations, "Organisations this person belongs to.", member=None
+    )
+
+
+@graph.type(scope=Scope.GRAPH_READ, key=("customer_id", "person_customer_id"), order=(by("since_at"),))
+class Affiliation:
+    """A person's place in an organisation. Default order: earliest first."""
+
+    role: str | None = scalar("role", "Position or role, as told.", filters=True)
+    since_at: datetime = scalar("since_at", "First told.")
+    person: Customer = one(resolvers.affiliated_person, "The person.")
+    organisation: Customer = one(resolvers.affiliated_organisation, "The organisation.")

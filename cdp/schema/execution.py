@@ -1,0 +1,143 @@
+"""The schema made, and executed in process: the same path for HTTP requests and for the extranet's stored operations."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+import strawberry
+from graphql import GraphQLError, parse, validate
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from cdp.access.viewer import Viewer
+from cdp.db.engine import Role, open_pool
+from cdp.errors import Invalid
+from cdp.graph.compiler import Limits
+from cdp.graph.contract import complete
+from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
+from cdp.schema.base import SCALARS, graph
+from cdp.schema.customer import Affiliation
+from cdp.schema.query import Query, Viewer as ViewerType
+from cdp.schema.statement import Statement
+
+CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
+
+_roots = complete(graph, [Query, ViewerType])
+schema: Final = strawberry.Schema(
+    Query,
+    types=[Affiliation, Statement],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=GraphExecutor,
+    extensions=[lambda: ParserCache(maxsize=1000), lambda: ValidationCache(maxsize=1000)],
+)
+runner: Final = GraphRunner(graph, schema._schema)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
+install(
+    runner,
+    _roots,
+    [name for name in schema._schema.type_map if name.endswith(CONNECTION_PARTS) and not name.startswith("__")],  # noqa: SLF001
+)
+
+
+class OperationInvalid(Invalid):
+    """The stored operation {name} does not fit the schema: {problem}"""  # noqa: D400 - the problem brings its full stop
+
+    name: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphResult:
+    """Decoded outcome of an operation: `data` (None when nothing could be answered) and `errors`, each as GraphQL shows it."""
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOperation:
+    """An operation kept in a file, checked against the schema when it is loaded."""
+
+    name: str
+    document: str
+
+    @classmethod
+    def load(cls, path: Path) -> "StoredOperation":
+        """Read and validate a `.graphql` file. Raises OperationInvalid naming the file and what is wrong."""
+        document = path.read_text(encoding="utf-8")
+        try:
+            errors = validate(schema._schema, parse(document))  # noqa: SLF001
+        except GraphQLError as error:
+            errors = [error]
+        if errors:
+            raise OperationInvalid(name=path.name, problem=str(errors[0]))
+        return cls(path.stem, document)
+
+
+class Graph:
+    """The schema on a pool of connections. Made by `open_graph`."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], *, time_zone: str, limits: Limits) -> None:
+        self.pool = pool
+        self.limits = limits
+        self._zone = ZoneInfo(time_zone)
+
+    def context(self, viewer: Viewer, *, today: date | None = None, checked: bool = False) -> GraphContext:
+        """What one operation runs with; `today` is the seller's date unless a test sets it."""
+        return GraphContext(
+            viewer=viewer,
+            pool=self.pool,
+            today=today or datetime.now(self._zone).date(),
+            limits=self.limits,
+            checked=checked,
+        )
+
+    async def execute(
+        self,
+        document: str | StoredOperation,
+        variables: Mapping[str, Any] | None,
+        viewer: Viewer,
+        *,
+        operation_name: str | None = None,
+        today: date | None = None,
+        checked: bool = False,
+    ) -> GraphResult:
+        """Run an operation as `viewer` and decode the answer."""
+        context = self.context(viewer, today=today, checked=checked)
+        text = document.document if isinstance(document, StoredOperation) else document
+        result = await schema.execute(
+            text, variable_values=dict(variables or {}), context_value=context, operation_name=operation_name
+        )
+        data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
+        return GraphResult(
+            data=data, errors=[dict(error.formatted) for error in result.errors or ()], statements=context.statements
+        )
+
+
+@asynccontextmanager
+async def open_graph(
+    database_url: str,
+    role: Role,
+    *,
+    time_zone: str = "UTC",
+    limits: Limits | None = None,
+    max_connections: int = 10,
+) -> AsyncIterator[Graph]:
+    """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time."""
+    bounds = {"default_transaction_read_only": "on", "statement_timeout": "15s", "jit": "off"}
+    async with open_pool(
+        database_url, role, max_size=max_connections, autocommit=True, configure=configure, settings=bounds
+    ) as pool:
+        yield Graph(pool, time_zone=time_zone, limits=limits or Limits())
+
+
+def print_contract() -> str:
+    """The schema in GraphQL's schema definition language, as committed in schema.graphql."""
+    return schema.as_str() + "\n"

@@ -1,0 +1,195 @@
+"""Orders in the contract: lines, shipments and one timeline."""
+
+import enum
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from cdp.access.viewer import Scope
+from cdp.graph.declaration import by, many, one, page, scalar
+from cdp.ledger.tables import order_event, order_line, sales_order, shipment, shipment_line
+from cdp.resolvers import account as account_resolvers
+from cdp.resolvers import order as resolvers
+from cdp.schema.base import Connection, Money, Node, graph, node_id
+
+if TYPE_CHECKING:
+    from cdp.schema.account import Account
+    from cdp.schema.customer import Customer
+
+LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
+LazyCustomer = Annotated["Customer", strawberry.lazy("cdp.schema.customer")]
+OF_THE_ACCOUNT = account_resolvers.visible
+
+
+@strawberry.enum(description="Where an order stands.")
+class OrderStatus(enum.Enum):
+    """Status of an order."""
+
+    PLACED = "placed"
+    CONFIRMED = "confirmed"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+
+
+@strawberry.enum(description="Where an order line stands.")
+class OrderLineStatus(enum.Enum):
+    """Status of a line."""
+
+    OPEN = "open"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+
+
+@strawberry.enum(description="Where a shipment stands.")
+class ShipmentStatus(enum.Enum):
+    """Status of a shipment."""
+
+    PLANNED = "planned"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
+@strawberry.enum(description="What happened to an order.")
+class OrderEventKind(enum.Enum):
+    """Kinds of timeline entries."""
+
+    PLACED = "placed"
+    CONFIRMED = "confirmed"
+    UPDATED = "updated"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    INVOICED = "invoiced"
+    CREDITED = "credited"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    RETURNED = "returned"
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=order_line,
+    key=("line_no",),
+    order=(by("line_no"),),
+    visible=OF_THE_ACCOUNT,
+)
+class OrderLine:
+    """One line of an order. Default order: line number."""
+
+    line_no: int = scalar("line_no", "Number within the order.")
+    product: str | None = scalar("product", "Product id or SKU.", filters=True)
+    name: str = scalar("name", "What it is called.", filters=True)
+    category: str | None = scalar("category", "Product category.", filters=True)
+    quantity: Decimal = scalar("quantity", "Ordered.")
+    quantity_cancelled: Decimal = scalar("quantity_cancelled", "Cancelled since.")
+    quantity_returned: Decimal = scalar("quantity_returned", "Returned since.")
+    quantity_shipped: Decimal = scalar(resolvers.quantity_shipped, "Left in shipments so far.")
+    unit_price: Money = one(resolvers.unit_price, "Price of one.")
+    amount: Money = one(resolvers.amount, "Amount of the line.")
+    status: OrderLineStatus = scalar(resolvers.line_status, "Where it stands, by quantities.")
+    promised_on: date | None = scalar("promised_on", "Promised for.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=shipment_line,
+    key=("line_no",),
+    order=(by("line_no"),),
+    visible=OF_THE_ACCOUNT,
+)
+class ShipmentLine:
+    """What one shipment holds of an order line."""
+
+    line_no: int = scalar("line_no", "Line of the order.")
+    name: str = scalar("name", "What it is called.")
+    product: str | None = scalar("product", "Product id or SKU.")
+    quantity: Decimal = scalar("quantity", "How many.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=shipment,
+    key=("shipment_id",),
+    order=(by("number"),),
+    prefix="shp",
+    visible=OF_THE_ACCOUNT,
+)
+class Shipment(Node):
+    """One parcel or load of an order."""
+
+    id: strawberry.ID = node_id("shp", "shipment_id")
+    number: str = scalar("number", "The source's shipment number.")
+    status: ShipmentStatus = scalar("status", "Where it stands.")
+    carrier: str | None = scalar("carrier", "Who carries it.")
+    tracking_number: str | None = scalar("tracking_number", "The carrier's number.")
+    tracking_url: str | None = scalar("tracking_url", "Where to follow it.")
+    promised_on: date | None = scalar("promised_on", "Promised to arrive.")
+    shipped_at: datetime | None = scalar("shipped_at", "Left at.")
+    delivered_at: datetime | None = scalar("delivered_at", "Arrived at.")
+    late: bool = scalar(resolvers.shipment_is_late, "Arrived after the promised day, or not yet though it is past.")
+    lines: list[ShipmentLine] = many(resolvers.shipment_lines, "What it holds, by line number.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=order_event,
+    key=("entry_key",),
+    order=(by("occurred_at"),),
+    visible=OF_THE_ACCOUNT,
+)
+class OrderEvent:
+    """One entry of an order's timeline."""
+
+    kind: OrderEventKind = scalar("kind", "What happened.")
+    at: datetime = scalar("occurred_at", "When; midnight where only the day is known.")
+    on: date | None = scalar("occurred_on", "The day, where only that is known.")
+    late: bool = scalar("late", "Whether it came after the promised day.")
+    note: str | None = scalar("note", "Anything the source added; the carrier of a shipment.")
+    shipment_number: str | None = scalar("shipment_number", "Which shipment.")
+    document_number: str | None = scalar("document_number", "Which invoice or credit note.")
+    amount: Money | None = one(resolvers.amount, "Amount of a refund, where told.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_READ,
+    member=Scope.GRAPH_READ,
+    table=sales_order,
+    key=("order_id",),
+    order=(by("placed_at", descending=True),),
+    prefix="ord",
+    visible=OF_THE_ACCOUNT,
+    by_id=resolvers.by_id,
+)
+class Order(Node):
+    """An order. Default order: latest placed first."""
+
+    id: strawberry.ID = node_id("ord", "order_id")
+    number: str = scalar("number", "The source's order number.", filters=True, orders=True)
+    status: OrderStatus = scalar("status", "Where it stands.", filters=True)
+    channel: str = scalar("channel", "Channel it came through.", filters=True)
+    purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
+    placed_at: datetime = scalar("placed_at", "Placed at.", filters=True, orders=True)
+    promised_on: date | None = scalar("promised_on", "Promised for.", filters=True, orders=True, nullable=True)
+    late: bool = scalar(resolvers.is_late, "Promised for a day that is past, and neither delivered nor ended.", filters=True)
+    total: Money = one(resolvers.total, "Total, taxes included.")
+    refunded: Money = one(resolvers.refunded, "Paid back so far.")
+    account: LazyAccount = one(resolvers.account_of, "The account it belongs to.")
+    customer: LazyCustomer = one(resolvers.customer_of, "The holder of that account.")
+    contact: LazyCustomer | None = one(resolvers.contact_of, "The person who placed it, where that is not the holder.")
+    line_count: int = scalar(resolvers.line_count, "How many lines.")
+    lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.")
+    shipments: list[Shipment] = many(resolvers.shipments, "What was sent, by number.")
+    timeline: list[OrderEvent] = many(resolvers.timeline, "What happened, oldest first.")

@@ -1,0 +1,106 @@
+"""The roots of reading: customers, accounts and orders by id, number or filter; who somebody is; who is asking."""
+
+import strawberry
+
+from cdp.access.viewer import Member, Scope, Tool
+from cdp.graph.declaration import one, page
+from cdp.resolvers import account as account_resolvers
+from cdp.resolvers import customer as customer_resolvers
+from cdp.resolvers import node as node_resolvers
+from cdp.resolvers import order as order_resolvers
+from cdp.schema.account import Account
+from cdp.schema.base import Connection, Node
+from cdp.schema.customer import Customer
+from cdp.schema.order import Order
+
+ID = (strawberry.ID, strawberry.UNSET, "The id.")
+OPTIONAL_ID = (strawberry.ID | None, strawberry.UNSET, "By id.")
+NUMBER = (str | None, strawberry.UNSET, "By number, where no id is given.")
+
+
+@strawberry.input(description="A value that points at somebody.")
+class IdentifierInput:
+    """Namespace and value."""
+
+    namespace: str = strawberry.field(description="email, phone, user_id, anonymous_id, vat, account_number, or a source's own.")
+    value: str = strawberry.field(description="The value, in any spelling; it is brought to its normal form.")
+
+
+@strawberry.type(description="Who is asking, and what they may do.")
+class Viewer:
+    """The viewer."""
+
+    kind: str = strawberry.field(description="tool, member or anonymous.")
+    scopes: list[str] = strawberry.field(description="Scopes granted, sorted.")
+    client_id: str | None = strawberry.field(description="The OAuth client of a tool.")
+    acting_for: str | None = strawberry.field(description="The staff person a tool acts for.")
+    role: str | None = strawberry.field(description="A member's role in the account.")
+    account: Account | None = one(
+        account_resolvers.of_member,
+        "The account a member is signed in to.",
+        scope=Scope.ADMIN,
+        member=Scope.GRAPH_READ,
+    )
+
+
+def _viewer(info: strawberry.Info) -> Viewer:
+    viewer = info.context.viewer
+    made = Viewer.__new__(Viewer)
+    made.kind = type(viewer).__name__.lower()
+    made.scopes = sorted(viewer.scopes)
+    made.client_id = viewer.client_id if isinstance(viewer, Tool) else None
+    made.acting_for = viewer.acting_for if isinstance(viewer, Tool) else None
+    made.role = viewer.role.value if isinstance(viewer, Member) else None
+    return made
+
+
+@strawberry.type(description="Every question that can be asked. Each field costs one statement, whatever its depth.")
+class Query:
+    """The query root."""
+
+    viewer: Viewer = strawberry.field(resolver=_viewer, description="Who is asking.")
+    node: Node | None = one(
+        node_resolvers.by_id,
+        "Anything by its id; null when there is no such thing or it is not yours to see.",
+        scope=Scope.GRAPH_READ,
+        member=Scope.GRAPH_READ,
+        inputs={"id": ID},
+    )
+    customer: Customer | None = one(
+        customer_resolvers.by_id,
+        "A customer by id; an id that was merged away leads to the customer it became part of.",
+        scope=Scope.GRAPH_READ,
+        member=Scope.GRAPH_READ,
+        inputs={"id": ID},
+    )
+    customers: Connection[Customer] = page(
+        customer_resolvers.everyone, "Customers, last seen first.", scope=Scope.GRAPH_READ, member=None
+    )
+    recognise: Customer | None = one(
+        customer_resolvers.recognised,
+        "Who is this? The customer that one of the identifiers points at; the strongest namespace speaks first.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        inputs={"identifiers": (list[IdentifierInput], strawberry.UNSET, "What is known of the visitor or caller.")},
+    )
+    account: Account | None = one(
+        account_resolvers.by_id,
+        "An account by id or number.",
+        scope=Scope.GRAPH_READ,
+        member=Scope.GRAPH_READ,
+        inputs={"id": OPTIONAL_ID, "number": NUMBER},
+    )
+    accounts: Connection[Account] = page(
+        account_resolvers.everyone, "Accounts, by number.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
+    )
+    order: Order | None = one(
+        order_resolvers.by_id,
+        "An order by id or number; of a number that two sources use, the latest placed.",
+        scope=Scope.GRAPH_READ,
+        member=Scope.GRAPH_READ,
+        inputs={"id": OPTIONAL_ID, "number": NUMBER},
+    )
+    orders: Connection[Order] = page(
+        order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
+    )
+
