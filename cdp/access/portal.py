@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from cdp.access.clients import EXTRANET_CLIENT_ID, extranet_client_secret
+from cdp.access.cookies import SecretCookie, comes_from
 from cdp.access.relying_party import Attempt, IssuerUnavailable, RelyingParty, SignInRefused
 from cdp.access.sealing import digest, equal, new_secret, seal, token_for, unseal
-from cdp.access.sessions import AccountChoice, Cookies, Session, read_session
+from cdp.access.sessions import AccountChoice, Session, read_session
 from cdp.db.engine import open_pool
 from cdp.db.statements import load_statements
 from cdp.errors import CdpError, Forbidden, NotFound
@@ -44,6 +45,7 @@ SIGNED_OUT_PATH: Final = "/signed-out"
 _ID_PURPOSE: Final = "id token"  # what is sealed under the session's secret
 _CSRF: Final = "csrf"
 _ISSUER_TIMEOUT_SECONDS: Final = 10
+SIGN_IN_SECONDS: Final = 900
 _LONGEST_RETURN_TO: Final = 2000
 _SQL: Final = load_statements("cdp.access")
 
@@ -76,7 +78,9 @@ class PortalAccess:
         self._relying_party = relying_party
         self._extranet_url = settings.extranet_url
         self._origin = _origin(settings.extranet_url)
-        self._cookies = Cookies(secure=settings.extranet_url.startswith("https://"))
+        secure = settings.extranet_url.startswith("https://")
+        self._session = SecretCookie(name="sid", secure=secure)
+        self._browser = SecretCookie(name="signing-in", secure=secure, seconds=SIGN_IN_SECONDS)
 
     async def begin_sign_in(self, request: Request) -> Response:
         """Redirect to the issuer's sign-in page (303). `?next=/orders` is where to go afterwards: a path of this
@@ -84,13 +88,13 @@ class PortalAccess:
 
         Raises IssuerUnavailable.
         """
-        attempt = Attempt(state=new_secret(), browser=self._cookies.browser(request) or new_secret())
+        attempt = Attempt(state=new_secret(), browser=self._browser.read(request) or new_secret())
         answer = RedirectResponse(await self._relying_party.authorization_url(attempt), status_code=303)
         return_to = own_path(request.query_params.get("next", "/"))
         await self._ask(
             "begin_login", state=digest(attempt.state), browser=digest(attempt.browser), return_to=return_to
         )
-        self._cookies.set_browser(answer, attempt.browser)
+        self._browser.write(answer, attempt.browser)
         return _never_stored(answer)
 
     async def complete_sign_in(self, request: Request) -> Response:
@@ -100,7 +104,7 @@ class PortalAccess:
         with `code` and a message for people: render a page with it and a link to `/sign-in`. Raises IssuerUnavailable
         too.
         """
-        attempt = Attempt(state=request.query_params.get("state", ""), browser=self._cookies.browser(request) or "")
+        attempt = Attempt(state=request.query_params.get("state", ""), browser=self._browser.read(request) or "")
         return_to = await self._ask("take_login", state=digest(attempt.state), browser=digest(attempt.browser))
         if return_to is None:
             raise await self._refused("login_unknown")
@@ -108,7 +112,7 @@ class PortalAccess:
             identity = await self._relying_party.redeem(request.query_params, attempt)
         except SignInRefused as error:
             raise await self._refused(error.reason) from error
-        secret, replaced = new_secret(), self._cookies.session(request)
+        secret, replaced = new_secret(), self._session.read(request)
         opened = await self._ask(
             "open_session",
             replaced=digest(replaced or ""),
@@ -122,7 +126,7 @@ class PortalAccess:
         if opened is None:
             raise NoAccount(reason="no_account")
         answer = RedirectResponse(return_to, status_code=303)
-        self._cookies.set_session(answer, secret)
+        self._session.write(answer, secret)
         return _never_stored(answer)
 
     async def session_of(self, request: Request) -> Session | None:
@@ -130,7 +134,7 @@ class PortalAccess:
 
         Counts as activity. Costs one statement; ask once a request and keep the answer.
         """
-        secret = self._cookies.session(request)
+        secret = self._session.read(request)
         if secret is None:
             return None
         async with self._pool.connection() as connection:
@@ -143,7 +147,7 @@ class PortalAccess:
 
         Raises NotFound for an account that is not the member's, the same as for one that isn't there.
         """
-        secret, renewed = self._cookies.session(request) or "", new_secret()
+        secret, renewed = self._session.read(request) or "", new_secret()
         id_token = await self._id_token(secret)
         moved = any(choice.number == account_number for choice in session.accounts) and await self._ask(
             "switch_account",
@@ -155,7 +159,7 @@ class PortalAccess:
         if not moved:
             raise NoSuchAccount
         answer = RedirectResponse("/", status_code=303)
-        self._cookies.set_session(answer, renewed)
+        self._session.write(answer, renewed)
         return _never_stored(answer)
 
     async def sign_out(self, request: Request, session: Session | None) -> Response:
@@ -166,7 +170,7 @@ class PortalAccess:
         browsers hold it against redirects too.
         """
         target: str | None = None
-        if session is not None and (secret := self._cookies.session(request)) is not None:
+        if session is not None and (secret := self._session.read(request)) is not None:
             id_token = await self._id_token(secret)
             await self._ask("close_session", session=digest(secret))
             back = f"{self._extranet_url}{SIGNED_OUT_PATH}"
@@ -175,7 +179,8 @@ class PortalAccess:
             except IssuerUnavailable:
                 target = None  # signed out here all the same
         answer = RedirectResponse(target or SIGNED_OUT_PATH, status_code=303)
-        self._cookies.clear(answer)
+        self._session.forget(answer)
+        self._browser.forget(answer)
         answer.headers["Clear-Site-Data"] = '"cache", "storage"'
         return _never_stored(answer)
 
@@ -185,14 +190,8 @@ class PortalAccess:
         Pages with forms need a Referrer-Policy of `same-origin` or weaker: under `no-referrer` browsers send `Origin:
         null`.
         """
-        origin, fetch_site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         token = form.get("csrf_token")
-        if (
-            (origin is not None and origin != self._origin)
-            or (fetch_site is not None and fetch_site not in {"same-origin", "none"})
-            or not isinstance(token, str)
-            or not equal(token, session.csrf_token)
-        ):
+        if not comes_from(request, self._origin) or not isinstance(token, str) or not equal(token, session.csrf_token):
             raise CrossSiteRequest
 
     @property

@@ -46,8 +46,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     CLIENT_AUTH_METHODS: Final = _CLIENT_AUTH
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> AccessToken | RefreshToken | None:  #
-    noqa: ARG002 - a hint; both kinds are told apart without it
+    def query_token(self, token_string: str, token_type_hint: str | None) -> AccessToken | RefreshToken | None:  # noqa: ARG002
         return _own_access_token(self.server, token_string)
 
     def authenticate_token(self, request: IssuerRequest, client: OAuthClient) -> AccessToken | RefreshToken | None:
@@ -88,7 +87,8 @@ class _EndSession(EndSessionEndpoint):  # type: ignore[misc]
     """RP-initiated logout. Without a valid `id_token_hint` the edge asks the person first."""
 
     def get_server_jwks(self) -> KeySet:
-        return self.server.keys.verifying
+        server: IssuerServer = self.server
+        return server.keys.verifying
 
     def get_algorithms(self) -> list[str]:
         return [ALGORITHM]
