@@ -7,15 +7,23 @@ leaves with status 0; a second signal doesn't wait. Uvicorn writes no access log
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import Final
 
+import structlog
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
 from cdp.logs import configure
 from cdp.settings import Settings, load_settings
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+
+log = structlog.stdlib.get_logger("cdp.server")
 
 
 def server_config(application: str, settings: Settings, *, host: str, port: int, workers: int = 1) -> Config:
@@ -33,18 +41,21 @@ def server_config(application: str, settings: Settings, *, host: str, port: int,
 
 
 def serve(config: Config, settings: Settings, *, work_inside: bool = False) -> None:
-    """Serve until a signal; in several processes when the configuration says so (then without a worker inside)."""
+    """Serve until a signal; in several processes when the configuration says so (then without a worker inside).
+
+    Raises SystemExit with a status other than 0 when the worker inside failed.
+    """
     if config.workers > 1:
         with TemporaryDirectory(prefix="cdp-metrics-") as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # so that /metrics of one process tells of all
             Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
-        asyncio.run(_serve(config, settings, work_inside=work_inside))
+        _exit_unless_ok(asyncio.run(_serve(config, settings, work_inside=work_inside)))
 
 
 def work(settings: Settings) -> None:
-    """Run the worker until a signal."""
-    asyncio.run(_work(settings))
+    """Run the worker until a signal. Raises SystemExit with a status other than 0 when it failed."""
+    _exit_unless_ok(asyncio.run(_work(settings)))
 
 
 class QuietServer(Server):
@@ -63,7 +74,12 @@ class _Config(Config):
         configure(load_settings())
 
 
-async def _serve(config: Config, settings: Settings, *, work_inside: bool) -> None:
+def _exit_unless_ok(status: int) -> None:
+    if status != EXIT_OK:
+        sys.exit(status)
+
+
+async def _serve(config: Config, settings: Settings, *, work_inside: bool) -> int:
     """Serve until a signal. The worker inside stops after the server; a worker that dies takes the server with it."""
     server = QuietServer(config)
 
@@ -74,34 +90,51 @@ async def _serve(config: Config, settings: Settings, *, work_inside: bool) -> No
     _on_signals(on_signal)
     if not work_inside:
         await server.serve()
-        return
-    from cdp.worker import work as work_until  # noqa: PLC0415 - the extranet's process never loads the worker
+        return EXIT_OK
 
     def on_end(_: asyncio.Task[None]) -> None:
         server.should_exit = True
 
     stop = asyncio.Event()
-    worker = asyncio.create_task(work_until(settings, stop))
+    worker = _start_worker(settings, stop)
     worker.add_done_callback(on_end)
-    try:
-        await server.serve()
-    finally:
-        stop.set()
-        async with asyncio.timeout(settings.shutdown_seconds):
-            await worker
+    await server.serve()
+    return await _stop_worker(worker, stop, settings)
 
 
-async def _work(settings: Settings) -> None:
-    from cdp.worker import work as work_until  # noqa: PLC0415 - as above
-
+async def _work(settings: Settings) -> int:
     stop = asyncio.Event()
     _on_signals(stop.set)
-    worker = asyncio.create_task(work_until(settings, stop))
+    worker = _start_worker(settings, stop)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    async with asyncio.timeout(settings.shutdown_seconds):
-        await worker
+    return await _stop_worker(worker, stop, settings)
+
+
+def _start_worker(settings: Settings, stop: asyncio.Event) -> asyncio.Task[None]:
+    from cdp.worker import work as work_until  # noqa: PLC0415 - the extranet's process never loads the worker
+
+    return asyncio.create_task(work_until(settings, stop))
+
+
+async def _stop_worker(worker: asyncio.Task[None], stop: asyncio.Event, settings: Settings) -> int:
+    """Let the worker finish what it began. Its failure is told by the log, which leaves out what an exception quotes."""
+    unasked = worker.done() and not stop.is_set()
+    stop.set()
+    try:
+        async with asyncio.timeout(settings.shutdown_seconds):
+            await worker
+    except TimeoutError:
+        log.exception("the worker did not stop in time", seconds=settings.shutdown_seconds)
+        return EXIT_FAILED
+    except Exception:
+        log.exception("the worker failed")
+        return EXIT_FAILED
+    if unasked:
+        log.error("the worker ended unasked")
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def _on_signals(act: Callable[[], None]) -> None:

@@ -4,9 +4,11 @@ A wrong setting stops the start with one line that names the variable and says w
 a laptop may have: a generated key, plain http, demo users, the embedded database.
 """
 
+import contextlib
 import difflib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -191,14 +193,14 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key
     path = settings.data_dir / "secret_key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    made = secrets.token_urlsafe(48)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(made + "\n")
-    return made
+    if not path.exists():
+        # Written whole under another name, then linked: of two processes that start at once, one wins and both read its key.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text(encoding="ascii").strip()
 
 
 def _variable(name: str) -> str:

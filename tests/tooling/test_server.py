@@ -115,3 +115,59 @@ def test_metrics_of_one_process_tell_of_all() -> None:
         for _ in range(4):
             assert counted in httpx2.get(f"{server.url}/metrics").text
         server.stop()
+
+
+WORKER = """
+import asyncio, sys, types
+from cdp.logs import configure
+from cdp.server import work
+from cdp.settings import load_settings
+
+async def obedient(settings, stop):
+    await stop.wait()
+
+async def failing(settings, stop):
+    raise ValueError("Canary-Nombre Apellido")
+
+async def deaf(settings, stop):
+    await asyncio.sleep(60)
+
+async def bored(settings, stop):
+    pass
+
+module = types.ModuleType("cdp.worker")
+module.work = globals()[sys.argv[1]]
+sys.modules["cdp.worker"] = module
+settings = load_settings()
+configure(settings)
+print("started", flush=True)
+work(settings)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "events"),
+    [
+        ("obedient", 0, []),
+        ("failing", 1, ["the worker failed"]),
+        ("deaf", 1, ["the worker did not stop in time"]),
+        ("bored", 1, ["the worker ended unasked"]),
+    ],
+)
+def test_a_worker_stops_when_told_and_its_end_is_told(kind: str, status: int, events: list[str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, kind],
+        env={**os.environ, "CDP_LOG_FORMAT": "json", "CDP_SHUTDOWN_SECONDS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        if kind in {"obedient", "deaf"}:
+            time.sleep(0.3)
+            process.terminate()
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert [json.loads(line)["event"] for line in log.splitlines()] == events
+    assert "Apellido" not in log
