@@ -1,0 +1,263 @@
+"""What the stored operations answer, typed: one structure per selection in `queries/`, decoded strictly.
+
+Amounts arrive as strings and become Decimal; dates and instants become date and datetime. Structures instead of dataclasses,
+because msgspec maps `postedOn` to `posted_on` for them; frozen and keyword-only all the same.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base: GraphQL's camelCase names are our snake_case ones."""
+
+
+class Money(Answer, frozen=True, kw_only=True):
+    """An exact amount in an ISO 4217 currency."""
+
+    amount: Decimal
+    currency: str
+
+
+class PageInfo(Answer, frozen=True, kw_only=True):
+    """Where a page ends; `end_cursor` is None on an empty one."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+class Person(Answer, frozen=True, kw_only=True):
+    """Somebody by name only."""
+
+    name: str | None
+
+
+class Manager(Answer, frozen=True, kw_only=True):
+    """The account manager at the seller's."""
+
+    name: str
+    email: str | None
+    phone: str | None
+    title: str | None
+
+
+class OrderRow(Answer, frozen=True, kw_only=True):
+    """An order in a list."""
+
+    id: str
+    number: str
+    status: str
+    placed_at: datetime
+    promised_on: date | None
+    late: bool
+    purchase_order: str | None
+    total: Money
+
+
+class Orders(Answer, frozen=True, kw_only=True):
+    """A page of orders."""
+
+    total_count: int
+    nodes: list[OrderRow]
+    page_info: PageInfo
+
+
+class OpenOrders(Answer, frozen=True, kw_only=True):
+    """The latest open orders, and how many there are."""
+
+    total_count: int
+    nodes: list[OrderRow]
+
+
+class Counted(Answer, frozen=True, kw_only=True):
+    """A connection of which only the size was asked."""
+
+    total_count: int
+
+
+class HomeAccount(Answer, frozen=True, kw_only=True):
+    """The account on the home page; figures of the ledger are None for roles that do not see them."""
+
+    number: str
+    name: str
+    tier: str
+    currency: str
+    manager: Manager | None
+    open_orders: OpenOrders
+    late_orders: Counted
+    currencies: list[str] | None = None
+    balance: Money | None = None
+    overdue: Money | None = None
+    credit_limit: Money | None = None
+
+
+class OrderRef(Answer, frozen=True, kw_only=True):
+    """The order an entry is for."""
+
+    id: str
+    number: str
+
+
+class StatementLine(Answer, frozen=True, kw_only=True):
+    """A ledger entry in a balance-forward statement, with the balance after it."""
+
+    posted_on: date
+    kind: str
+    document_number: str
+    description: str | None
+    purchase_order: str | None
+    due_on: date | None
+    debit: Money | None
+    credit: Money | None
+    balance: Money
+    disputed: bool
+    order: OrderRef | None
+
+
+class StatementLines(Answer, frozen=True, kw_only=True):
+    """A page of lines."""
+
+    total_count: int
+    nodes: list[StatementLine]
+    page_info: PageInfo
+
+
+class OpenItem(Answer, frozen=True, kw_only=True):
+    """A debit that is not yet settled as at the statement's date."""
+
+    posted_on: date
+    kind: str
+    document_number: str
+    description: str | None
+    purchase_order: str | None
+    due_on: date | None
+    original_amount: Money
+    open_amount: Money
+    days_late: int
+    bucket: str
+    disputed: bool
+    order: OrderRef | None
+
+
+class UnappliedCredit(Answer, frozen=True, kw_only=True):
+    """A credit not, or not wholly, set against a debit; its amounts are negative."""
+
+    posted_on: date
+    kind: str
+    document_number: str
+    description: str | None
+    original_amount: Money
+    open_amount: Money
+
+
+class AgeBucket(Answer, frozen=True, kw_only=True):
+    """What is open in one range of days past due."""
+
+    bucket: str
+    amount: Money
+
+
+class Statement(Answer, frozen=True, kw_only=True):
+    """A statement of either kind; `lines` are asked for balance-forward, `open_items` for open-item."""
+
+    opening: Money
+    closing: Money
+    unapplied_credits: list[UnappliedCredit]
+    ageing: list[AgeBucket]
+    total_debit: Money | None = None
+    total_credit: Money | None = None
+    lines: StatementLines | None = None
+    open_items: list[OpenItem] | None = None
+
+
+class StatementAccount(Answer, frozen=True, kw_only=True):
+    """Whose statement it is."""
+
+    number: str
+    name: str
+    legal_name: str | None
+    tax_id: str | None
+    payment_terms_days: int | None
+    currency: str
+    currencies: list[str]
+    statement: Statement
+    credit_limit: Money | None = None
+
+
+class OrderLine(Answer, frozen=True, kw_only=True):
+    """A line of an order; quantities are in the product's own unit."""
+
+    line_no: int
+    product: str | None
+    name: str
+    quantity: Decimal
+    quantity_cancelled: Decimal
+    quantity_returned: Decimal
+    quantity_shipped: Decimal
+    unit_price: Money
+    amount: Money
+
+
+class OrderLines(Answer, frozen=True, kw_only=True):
+    """A page of the lines, in order."""
+
+    nodes: list[OrderLine]
+    page_info: PageInfo
+
+
+class ShipmentLine(Answer, frozen=True, kw_only=True):
+    """What of a line a shipment carries."""
+
+    line_no: int
+    quantity: Decimal
+    name: str
+
+
+class Shipment(Answer, frozen=True, kw_only=True):
+    """A consignment of an order."""
+
+    number: str
+    status: str
+    carrier: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    shipped_at: datetime | None
+    promised_on: date | None
+    delivered_at: datetime | None
+    late: bool
+    lines: list[ShipmentLine]
+
+
+class TimelineEvent(Answer, frozen=True, kw_only=True):
+    """Something that happened to an order: an instant `at`; `on` instead where only the day is known."""
+
+    kind: str
+    at: datetime
+    on: date | None
+    note: str | None
+    amount: Money | None
+    late: bool
+    shipment_number: str | None
+    document_number: str | None
+
+
+class Order(Answer, frozen=True, kw_only=True):
+    """An order in full."""
+
+    id: str
+    number: str
+    status: str
+    placed_at: datetime
+    promised_on: date | None
+    late: bool
+    purchase_order: str | None
+    channel: str
+    total: Money
+    contact: Person | None
+    lines: OrderLines
+    shipments: list[Shipment]
+    timeline: list[TimelineEvent]

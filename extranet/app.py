@@ -1,0 +1,156 @@
+"""The extranet's ASGI application: routes, middleware, start and end. `extranet.app:app` is made when a server asks for it.
+
+Every route but signing in and out, the style sheet's files and the liveness probe goes through `signed_in`, the catch-all for
+unknown addresses included: without a session each redirects to `/sign-in`, so nobody learns from outside which pages exist.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from cdp.access.portal import open_access
+from cdp.logs import RequestLog
+from cdp.schema import open_graph
+from cdp.settings import Settings, SettingsError, load_settings
+from extranet import svg, texts
+from extranet.failures import FAILURES
+from extranet.pages import home, orders, sessions, statement
+from extranet.portal import Portal, Visit, load_operations
+from extranet.refusals import PageNotFound
+from extranet.security import SecurityHeaders
+
+STATIC: Final = Path(__file__).parent / "static"
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Starlette:
+    """The application; opens its connections when it starts. `now` is the clock that `today` is read from."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        url = settings.portal_database_url or settings.database_url
+        if url is None:
+            raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required by the extranet.")
+        async with open_access(settings) as access, open_graph(url, "cdp_portal") as graph:
+            app.state.portal = Portal(
+                settings=settings,
+                access=access,
+                graph=graph,
+                operations=load_operations(),
+                templates=templates(),
+                now=now,
+            )
+            yield
+
+    host = urlsplit(settings.extranet_url).hostname or ""
+    return Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        exception_handlers=FAILURES,
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders, over_https=settings.extranet_url.startswith("https://")),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[host, *(() if settings.is_production else LOCAL_HOSTS)]),
+        ],
+    )
+
+
+def signed_in(page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers with `page` for a live session, and redirects to sign in, and back, without one."""
+
+    async def endpoint(request: Request) -> Response:
+        portal: Portal = request.app.state.portal
+        session = await portal.access.session_of(request)
+        if session is None:
+            return RedirectResponse("/sign-in" + _back_to(request), status_code=303)
+        visit = Visit(portal=portal, request=request, session=session)
+        request.state.visit = visit
+        return await page(visit)
+
+    return endpoint
+
+
+def templates() -> Environment:
+    """The pages' templates: escaping on, an unknown name is an error, texts through gettext."""
+    environment = Environment(
+        loader=PackageLoader("extranet"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(texts.TRANSLATIONS, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(texts=texts, svg=svg, static=static)
+    return environment
+
+
+@cache
+def static(name: str) -> str:
+    """The address of a file in `static/`, with its fingerprint: a changed file is a new address."""
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+class LastingFiles(StaticFiles):
+    """Files whose address names their content, so that browsers may keep them for good."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The file, to be kept."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+async def alive(_request: Request) -> Response:
+    """Liveness: the process answers."""
+    return PlainTextResponse("ok")
+
+
+async def unknown(_visit: Visit) -> Response:
+    """Any other address."""
+    raise PageNotFound
+
+
+def _back_to(request: Request) -> str:
+    if request.method != "GET" or request.url.path == "/":
+        return ""
+    return "?next=" + quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
+
+
+ROUTES: Final = (
+    Route("/", signed_in(home.show)),
+    Route("/statement", signed_in(statement.show)),
+    Route("/statement.csv", signed_in(statement.download_csv)),
+    Route("/orders", signed_in(orders.listing)),
+    Route("/orders/{id}", signed_in(orders.detail)),
+    Route("/account", signed_in(sessions.choose_account), methods=["GET"]),
+    Route("/account", signed_in(sessions.switch_account), methods=["POST"]),
+    Route("/sign-in", sessions.sign_in, methods=["GET"]),
+    Route("/auth/callback", sessions.callback, methods=["GET"]),
+    Route("/sign-out", sessions.sign_out, methods=["POST"]),
+    Route("/signed-out", sessions.signed_out, methods=["GET"]),
+    Route("/healthz", alive),
+    Mount("/static", LastingFiles(directory=STATIC)),
+    Route("/{anything:path}", signed_in(unknown), methods=["GET"]),
+)
+
+
+def __getattr__(name: str) -> Starlette:
+    if name == "app":
+        return create_app(load_settings())
+    raise AttributeError(name)

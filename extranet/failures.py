@@ -1,0 +1,80 @@
+"""Pages for what went wrong: what happened in a sentence, what to do next, and nothing of the inside.
+
+A page for somebody signed in keeps the site's frame. It depends on the session and the kind of failure alone, so "not yours" and
+"not there" are the same bytes.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from cdp.errors import CdpError, Invalid, Unavailable
+from extranet.formats import FALLBACK_LOCALE, FALLBACK_TIME_ZONE, formats_for
+from extranet.portal import Portal, Visit, render
+from extranet.texts import N_, _
+
+TITLES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({
+    400: (N_("That didn’t work"), N_("The address of this page holds something we can’t read.")),
+    403: (N_("That isn’t open to you"), N_("Ask your company’s administrator if you think it should be.")),
+    404: (N_("There is nothing here"), N_("The page doesn’t exist, or it isn’t yours to see.")),
+    405: (N_("That didn’t work"), N_("This address can’t be used in that way.")),
+    500: (N_("Something broke on our side"), N_("It has been noted, and nothing of yours was changed. Please try again.")),
+    503: (N_("We can’t answer just now"), N_("Please try again in a minute.")),
+})  # fmt: skip
+
+log = structlog.stdlib.get_logger("extranet")
+
+
+async def http_failed(request: Request, error: Exception) -> Response:
+    """An address or method that isn't there."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it for nothing else
+    return page(request, error.status_code, headers=error.headers)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """A refusal of ours; its own sentence is shown where it tells people what to do."""
+    assert isinstance(error, CdpError)  # noqa: S101 - registered for this class
+    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("page failed", code=error.code, reason=error.ids.get("reason"))
+    says = error.message if isinstance(error, Invalid) or error.http_status == HTTPStatus.FORBIDDEN else None
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else None
+    return page(request, error.http_status, says=says, headers=headers)
+
+
+async def broke(request: Request, _error: Exception) -> Response:
+    """A fault of ours. The server logs it; the page tells nothing of it."""
+    return page(request, HTTPStatus.INTERNAL_SERVER_ERROR, framed=False)
+
+
+def page(
+    request: Request,
+    status: int,
+    *,
+    says: str | None = None,
+    framed: bool = True,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The failure's page; `framed` keeps navigation for somebody signed in."""
+    title, sentence = TITLES.get(status) or TITLES[500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400]
+    portal: Portal | None = getattr(request.app.state, "portal", None)
+    if portal is None:
+        return PlainTextResponse(_(title), status_code=status, headers=headers)
+    visit: Visit | None = getattr(request.state, "visit", None) if framed else None
+    formats = visit.formats if visit else formats_for(FALLBACK_LOCALE, FALLBACK_TIME_ZONE)
+    text = render(
+        portal, "failure.html", visit=visit, f=formats, title=_(title), sentence=says or _(sentence), status=status
+    )
+    return HTMLResponse(text, status_code=status, headers=headers)
+
+
+FAILURES: Final[Mapping[Any, Any]] = MappingProxyType({
+    HTTPException: http_failed,
+    CdpError: refused,
+    Exception: broke,
+})  # fmt: skip

@@ -1,0 +1,97 @@
+"""Numbers, amounts, days and instants as the member's locale writes them (CLDR, by babel).
+
+A page gets one `Formats` and formats nothing itself. Days are the seller's accounting dates and are shown as they are; instants
+are shown in the member's time zone, which is named (statement rule 9).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
+from babel.numbers import format_currency, format_percent, get_currency_name, get_currency_precision
+
+FALLBACK_LOCALE: Final = "en"
+FALLBACK_TIME_ZONE: Final = "UTC"
+
+# Babel has no name in words for these.
+_UNIVERSAL: Final = frozenset({"UTC", "Etc/UTC", "Zulu", "Universal", "UCT"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formats:
+    """How one member reads figures and dates."""
+
+    locale: Locale
+    time_zone: ZoneInfo
+
+    @property
+    def language(self) -> str:
+        """The BCP 47 tag for the page's `lang`."""
+        return str(self.locale).replace("_", "-")
+
+    @property
+    def zone_name(self) -> str:
+        """The time zone in words, such as `Western European Time (Europe/Lisbon)`."""
+        if self.time_zone.key in _UNIVERSAL:
+            return self.time_zone.key
+        return f"{get_timezone_name(self.time_zone, locale=self.locale)} ({self.time_zone.key})"
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """An amount with its currency's sign, at the currency's own number of decimals."""
+        return format_currency(amount, currency, locale=self.locale)
+
+    def amount(self, amount: Decimal, currency: str) -> str:
+        """An amount without the sign, for columns whose heading names the currency."""
+        decimals = get_currency_precision(currency)
+        return str(self.locale.decimal_formats[None].apply(amount, self.locale, force_frac=(decimals, decimals)))
+
+    def currency_name(self, currency: str) -> str:
+        """The currency in words, such as `Euro`."""
+        return get_currency_name(currency, locale=self.locale)
+
+    def number(self, value: Decimal | int) -> str:
+        """A count or a quantity, without decimals that say nothing."""
+        exact = Decimal(value).normalize()
+        decimals = max(0, -int(exact.as_tuple().exponent))
+        return str(self.locale.decimal_formats[None].apply(exact, self.locale, force_frac=(decimals, decimals)))
+
+    def percent(self, share: Decimal) -> str:
+        """A share of 1 as a whole percentage."""
+        return format_percent(share, locale=self.locale)
+
+    def day(self, day: date) -> str:
+        """A day, such as `Nov 21, 2026`."""
+        return format_date(day, "medium", locale=self.locale)
+
+    def long_day(self, day: date) -> str:
+        """A day in words, such as `November 21, 2026`."""
+        return format_date(day, "long", locale=self.locale)
+
+    def month_day(self, day: date) -> str:
+        """A day of a year that is known, such as `Nov 21`."""
+        return format_skeleton("MMMd", day, locale=self.locale)
+
+    def instant(self, at: datetime) -> str:
+        """An instant to the minute in the member's time zone, which the page names once: `Nov 21, 2026, 2:05 PM`."""
+        return f"{self.day_of(at)}, {format_time(at, 'short', tzinfo=self.time_zone, locale=self.locale)}"
+
+    def day_of(self, at: datetime) -> str:
+        """The day an instant falls on in the member's time zone."""
+        return self.day(at.astimezone(self.time_zone).date())
+
+
+def formats_for(locale: str, time_zone: str) -> Formats:
+    """Formats of a member; an unknown locale or zone falls back to English and UTC rather than fail a page."""
+    try:
+        known_locale = Locale.parse(locale, sep="-" if "-" in locale else "_")
+    except (UnknownLocaleError, ValueError):
+        known_locale = Locale.parse(FALLBACK_LOCALE)
+    try:
+        known_zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        known_zone = ZoneInfo(FALLBACK_TIME_ZONE)
+    return Formats(locale=known_locale, time_zone=known_zone)
