@@ -74,9 +74,7 @@ class People:
             problem = "This page was open for too long. Please try again."
             return self._sign_in_page(request, fields, decided, problem=problem, email=email, status=403)
         address = request.client.host if request.client else ""
-        found = await check_password(
-            self._edge.pool, email=email, password=form.get("password", ""), address=address
-        )
+        found = await check_password(self._edge.pool, email=email, password=form.get("password", ""), address=address)
         if isinstance(found, Wait):
             problem = f"Too many attempts. Please wait {found.seconds} seconds and try again."
             again = self._sign_in_page(request, fields, decided, problem=problem, email=email, status=429)
@@ -113,8 +111,10 @@ class People:
         if not found.needs_confirmation:
             await self._edge.with_server(lambda server: server.create_endpoint_response("end_session", found))
         target = found.redirect_uri
-        done = RedirectResponse(target, status_code=303) if target else self._message("Signed out", "You are signed
-        out.") self._edge.session_cookie.forget(done) done.headers["Cache-Control"] = "no-store" return done
+        done = RedirectResponse(target, status_code=303) if target else self._signed_out()
+        self._edge.session_cookie.forget(done)
+        done.headers["Cache-Control"] = "no-store"
+        return done
 
     async def invite(self, request: Request) -> Response:
         """The page of an invitation, and its form."""
@@ -158,7 +158,14 @@ class People:
         )
 
     def _sign_in_page(
-        self, request: Request, fields: Fields, asked: _Ask | _Problem, *, problem: str = "", email: str = "", status: int = 200
+        self,
+        request: Request,
+        fields: Fields,
+        asked: _Ask | _Problem,
+        *,
+        problem: str = "",
+        email: str = "",
+        status: int = 200,
     ) -> Response:
         if isinstance(asked, _Problem):
             return self._message("This link does not work", asked.description, status=400)
@@ -196,9 +203,7 @@ class People:
         """A page with a form, which only the browser that got it can send."""
         secret = self._edge.form_cookie.read(browser) or new_secret()
         form_token = token_for(secret, purpose)
-        answer = page(
-            template, path=self._edge.path, status=status, leads_to=leads_to, form_token=form_token, **values
-        )
+        answer = page(template, path=self._edge.path, status=status, leads_to=leads_to, form_token=form_token, **values)
         self._edge.form_cookie.write(answer, secret)
         return answer
 
@@ -209,6 +214,9 @@ class People:
             and comes_from(request, self._edge.origin)
             and equal(form.get("form_token", ""), token_for(secret, purpose))
         )
+
+    def _signed_out(self) -> Response:
+        return self._message("Signed out", "You are signed out.")
 
     def _message(self, title: str, message: str, *, status: int = 200, link: str = "", link_text: str = "") -> Response:
         values = {"title": title, "message": message, "link": link, "link_text": link_text}
