@@ -1,8 +1,8 @@
 """Tables of events: the inbox, the failed messages, and interactions.
 
-The inbox holds every acknowledged message for ever, as received; its primary key makes deduplication exact and without a
-window. An interaction is one contact in one channel, keyed by the customer it is concluded to be from, with the profile it
-came through, which never changes.
+The inbox holds every acknowledged message for ever, as received; its primary key makes deduplication exact and
+without a window. An interaction is one contact in one channel, keyed by the customer it is concluded to be from, with
+the profile it came through, which never changes.
 """
 
 from sqlalchemy import (

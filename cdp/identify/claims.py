@@ -57,12 +57,12 @@ class Attached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim as resolution sees it. `identifiers` includes the key's, unless that is of no use."""
+    """A claim as resolution sees it. `identifiers` includes the profile's own key."""
 
     claim_id: UUID
     profile_id: UUID
     source_id: UUID
-    key_namespace: str
+    key: Identifier
     kind: Kind
     first_at: datetime
     first_message_id: str

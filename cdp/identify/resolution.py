@@ -78,7 +78,7 @@ def resolve(
     """
     ordered = sorted(claims, key=lambda claim: claim.order)
     found_shared = shared | shared_values(ordered, rules)
-    forest = _Forest(rules, decisions, _kinds(ordered))
+    forest = _Forest(rules, decisions, ordered)
     refusals: list[Refusal] = []
     joins: list[Join] = []
     for claim in ordered:
@@ -108,7 +108,7 @@ def shared_values(claims: Sequence[Claim], rules: Rules) -> frozenset[Identifier
     """
     keys: defaultdict[tuple[Identifier, UUID], set[UUID]] = defaultdict(set)
     for claim in claims:
-        if claim.key_namespace not in rules.device_namespaces:
+        if claim.key.namespace not in rules.device_namespaces:
             for identifier in claim.identifiers:
                 keys[identifier, claim.source_id].add(claim.profile_id)
     return frozenset(
@@ -129,12 +129,15 @@ def _kinds(claims: Sequence[Claim]) -> dict[Identifier, Kind]:
 class _Forest:
     """Disjoint sets of nodes (profiles and identifiers), each set with what the limits need to know of it."""
 
-    def __init__(self, rules: Rules, decisions: Iterable[Decision], kinds: dict[Identifier, Kind]) -> None:
+    def __init__(self, rules: Rules, decisions: Iterable[Decision], claims: Sequence[Claim]) -> None:
         self._rules = rules
         self._parent: dict[Identifier, Identifier] = {}
         self._label: dict[Identifier, Identifier] = {}
         self._linked_by: dict[Identifier, Literal["alias", "manual"]] = {}
-        self._kind: dict[Identifier, Kind] = dict(kinds)
+        self._kind: dict[Identifier, Kind] = _kinds(claims)
+        self._keyed: defaultdict[Identifier, set[Identifier]] = defaultdict(set)
+        for claim in claims:
+            self._keyed[claim.key].add(profile_node(claim.profile_id))
         self._values: defaultdict[Identifier, defaultdict[str, set[Identifier]]] = defaultdict(lambda: defaultdict(set))
         self._present: defaultdict[Identifier, set[Identifier]] = defaultdict(set)
         self._profiles: defaultdict[Identifier, dict[UUID, None]] = defaultdict(dict)
@@ -149,7 +152,14 @@ class _Forest:
         latest: dict[frozenset[Identifier], Decision] = {}
         for decision in sorted(decisions, key=lambda one: (one.decided_at, one.decision_id)):
             latest[frozenset((decision.one, decision.other))] = decision
-        self._parts = [(one.one, one.other) for one in latest.values() if one.kind == "part"]
+        # To part a profile's key is to part the profile, even where the key itself could not be taken up.
+        self._parts = [
+            (one, other)
+            for part in latest.values()
+            if part.kind == "part"
+            for one in {part.one} | self._keyed[part.one]
+            for other in {part.other} | self._keyed[part.other]
+        ]
         links = [one for one in latest.values() if one.kind == "link"]
         for link in sorted(links, key=lambda one: (one.decided_at, one.decision_id)):
             one, other = self._root(link.one), self._root(link.other)

@@ -59,6 +59,7 @@ profile = Table(
     Column("kind", Text, nullable=False, server_default="person"),
     Column("key_namespace", Text, nullable=False, comment="user_id, anonymous_id, crm_id, group_id, …"),
     Column("key_value", Text, nullable=False),
+    Column("founded_customer_id", Uuid, comment="Customer this profile began as; revived when a split frees it"),
     at("first_seen_at"),
     at("last_seen_at"),
     CheckConstraint("kind IN ('person', 'organisation')", name="kind_is_known"),
@@ -95,8 +96,9 @@ identifier = Table(
     metadata,
     Column("namespace", Text, primary_key=True),
     Column("value", Text, primary_key=True, comment="Normal form"),
-    Column("customer_id", Uuid, nullable=False),
-    Column("shared", Boolean, nullable=False, server_default="false"),
+    Column("customer_id", Uuid, comment="Its one owner; null when shared"),
+    Column("shared", Boolean, nullable=False, server_default="false", comment="Rule 4: points at nobody"),
+    CheckConstraint("shared = (customer_id IS NULL)", name="belongs_to_one_customer"),
     Index("identifier_by_customer_id", "customer_id"),
     info=by("value"),
 )
@@ -153,6 +155,7 @@ affiliation = Table(
     Column("person_customer_id", Uuid, nullable=False),
     Column("role", Text),
     at("since_at"),
+    at("stated_at"),
     Index("affiliation_by_person_customer_id", "person_customer_id"),
     info=by_customer(),
 )
@@ -199,7 +202,7 @@ refusal = Table(
     Column("claim_id", Uuid, primary_key=True),
     Column("namespace", Text, primary_key=True),
     Column("value", Text, primary_key=True),
-    Column("reason", Text, nullable=False, comment="limit, shared, quarantined or parted"),
+    Column("reason", Text, nullable=False, comment="limit, shared, kind or parted"),
     at("refused_at", now=True),
     info=by("claim_id"),
 )

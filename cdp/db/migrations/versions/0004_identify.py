@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("person_customer_id", sa.Uuid(), nullable=False),
         sa.Column("role", sa.Text(), nullable=True),
         sa.Column("since_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint(
             "customer_id", "organisation_profile_id", "person_profile_id", name=op.f("affiliation_pkey")
         ),
@@ -141,8 +142,9 @@ def upgrade() -> None:
         "identifier",
         sa.Column("namespace", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False, comment="Normal form"),
-        sa.Column("customer_id", sa.Uuid(), nullable=False),
-        sa.Column("shared", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=True, comment="Its one owner; null when shared"),
+        sa.Column("shared", sa.Boolean(), server_default="false", nullable=False, comment="Rule 4: points at nobody"),
+        sa.CheckConstraint("shared = (customer_id IS NULL)", name=op.f("identifier_belongs_to_one_customer")),
         sa.PrimaryKeyConstraint("namespace", "value", name=op.f("identifier_pkey")),
     )
     op.create_index("identifier_by_customer_id", "identifier", ["customer_id"], unique=False)
@@ -154,6 +156,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), server_default="person", nullable=False),
         sa.Column("key_namespace", sa.Text(), nullable=False, comment="user_id, anonymous_id, crm_id, group_id, …"),
         sa.Column("key_value", sa.Text(), nullable=False),
+        sa.Column(
+            "founded_customer_id",
+            sa.Uuid(),
+            nullable=True,
+            comment="Customer this profile began as; revived when a split frees it",
+        ),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("kind IN ('person', 'organisation')", name=op.f("profile_kind_is_known")),
@@ -185,7 +193,7 @@ def upgrade() -> None:
         sa.Column("claim_id", sa.Uuid(), nullable=False),
         sa.Column("namespace", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False, comment="limit, shared, quarantined or parted"),
+        sa.Column("reason", sa.Text(), nullable=False, comment="limit, shared, kind or parted"),
         sa.Column("refused_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("claim_id", "namespace", "value", name=op.f("refusal_pkey")),
     )

@@ -1,0 +1,63 @@
+"""Interactions: one contact in one channel, as a source tells it, recorded once however often it is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import Connection
+
+from cdp.db.ids import time_ordered_id
+from cdp.events import queries
+
+Direction = Literal["inbound", "outbound"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionRecord:
+    """One contact. `(source_id, external_id)` is its key: a message's id, or the record's in an import.
+
+    A higher `version` of a known key replaces the contact, the same or a lower one changes nothing. `profile_id` is
+    where it came through and never changes; `customer_id` is whose that profile is now.
+    """
+
+    source_id: UUID
+    external_id: str
+    version: int = 0
+    customer_id: UUID
+    profile_id: UUID
+    kind: str
+    direction: Direction = "inbound"
+    name: str | None = None
+    topic: str | None = None
+    product: str | None = None
+    channel: str
+    division: str | None = None
+    location: str | None = None
+    occurred_at: datetime
+    duration_seconds: int | None = None
+    properties: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    time_suspect: bool = False
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """The source's own key of the contact."""
+        return self.source_id, self.external_id
+
+
+def record_interactions(connection: Connection[Any], interactions: Sequence[InteractionRecord]) -> None:
+    """Record a batch; telling the same again changes nothing. The caller holds the customers' lock and commits."""
+    newest: dict[tuple[UUID, str], InteractionRecord] = {}
+    for one in interactions:
+        held = newest.get(one.key)
+        if held is None or one.version > held.version:
+            newest[one.key] = one
+    if not newest:
+        return
+    known = queries.interaction_keys(connection, newest)
+    puts = [one for key, one in newest.items() if key not in known or one.version > known[key].version]
+    ids = {one.key: known[one.key].record_id if one.key in known else time_ordered_id() for one in puts}
+    queries.delete_interactions(connection, [known[one.key] for one in puts if one.key in known])
+    queries.put_interactions(connection, [(ids[one.key], one) for one in puts])

@@ -1,0 +1,203 @@
+"""What the rooms above ask of the inbox and the interactions: set-wise, values bound, inside the caller's
+transaction.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import orjson
+from psycopg import AsyncConnection, Connection
+
+from cdp.db.statements import load_statements
+
+if TYPE_CHECKING:
+    from cdp.events.interactions import InteractionRecord
+
+STATEMENTS: Final = load_statements("cdp.events")
+
+LANES: Final = 32
+"""Parts of the key space: messages of one sender share a lane, and one stitcher at a time works on a lane."""
+
+_LANE_LOCKS: Final = 0x43445002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxMessage:
+    """A message as it waits: `body` is the JSON text as received."""
+
+    source_id: UUID
+    message_id: str
+    seq: int
+    received_at: datetime
+    body: str
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Source and message id."""
+        return self.source_id, self.message_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a message could not be applied. `error` says it without quoting the message."""
+
+    stage: str
+    code: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionHome:
+    """Where a known interaction is, and its version."""
+
+    record_id: UUID
+    customer_id: UUID
+    version: int
+
+
+async def put_messages(
+    connection: AsyncConnection[Any], source_id: UUID, messages: Sequence[tuple[str, int, str]]
+) -> int:
+    """Store (message id, lane, body as JSON text) of one source, and wake the stitchers; how many of them are new."""
+    if not messages:
+        return 0
+    ids, lanes, bodies = (list(column) for column in zip(*messages, strict=True))
+    cursor = await connection.execute(
+        STATEMENTS["put_messages"], {"source_id": source_id, "message_ids": ids, "lanes": lanes, "bodies": bodies}
+    )
+    if cursor.rowcount:
+        await connection.execute(STATEMENTS["announce_messages"])
+    return cursor.rowcount
+
+
+def take_messages(connection: Connection[Any], *, most: int, most_lanes: int) -> list[InboxMessage]:
+    """Up to `most` pending messages of lanes that nobody else works on, in order of arrival; held until the
+    transaction ends.
+    """
+    given = {"lanes": LANES, "class_id": _LANE_LOCKS, "most": most_lanes}
+    lanes = [lane for (lane,) in connection.execute(STATEMENTS["take_lanes"], given)]
+    if not lanes:
+        return []
+    rows = connection.execute(STATEMENTS["messages_to_stitch"], {"lanes": lanes, "most": most})
+    return [
+        InboxMessage(source_id=source_id, message_id=message_id, seq=seq, received_at=received_at, body=body)
+        for source_id, message_id, seq, received_at, body in rows
+    ]
+
+
+def finish_messages(
+    connection: Connection[Any], messages: Sequence[InboxMessage], failures: dict[tuple[UUID, str], Failure]
+) -> None:
+    """Mark messages done, or failed with the reason kept."""
+    if not messages:
+        return
+    connection.execute(
+        STATEMENTS["mark_messages"],
+        {
+            "source_ids": [one.source_id for one in messages],
+            "message_ids": [one.message_id for one in messages],
+            "states": ["failed" if one.key in failures else "done" for one in messages],
+        },
+    )
+    if failures:
+        connection.execute(
+            STATEMENTS["put_failures"],
+            {
+                "source_ids": [source_id for source_id, _ in failures],
+                "message_ids": [message_id for _, message_id in failures],
+                "stages": [failure.stage for failure in failures.values()],
+                "codes": [failure.code for failure in failures.values()],
+                "errors": [failure.error for failure in failures.values()],
+            },
+        )
+    done = [one for one in messages if one.key not in failures]
+    failed_before = connection.execute(STATEMENTS["any_failures"]).fetchone()
+    if done and failed_before and failed_before[0]:
+        connection.execute(
+            STATEMENTS["forget_failures"],
+            {"source_ids": [one.source_id for one in done], "message_ids": [one.message_id for one in done]},
+        )
+
+
+def replay_failures(connection: Connection[Any], source_id: UUID | None = None) -> int:
+    """Put failed messages, of one source or all, back to work; how many."""
+    count = connection.execute(STATEMENTS["replay_failures"], {"source_id": source_id}).rowcount
+    connection.execute(STATEMENTS["announce_messages"])
+    return count
+
+
+def backlog(connection: Connection[Any]) -> tuple[int, datetime | None]:
+    """How many messages wait (a million at most), and when the oldest of them came."""
+    row = connection.execute(STATEMENTS["backlog"]).fetchone()
+    return (row[0], row[1]) if row else (0, None)
+
+
+def interaction_keys(
+    connection: Connection[Any], keys: Collection[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], InteractionHome]:
+    """Interactions known under these keys."""
+    rows = connection.execute(
+        STATEMENTS["interaction_keys"],
+        {"source_ids": [source_id for source_id, _ in keys], "external_ids": [external for _, external in keys]},
+    )
+    return {
+        (source_id, external_id): InteractionHome(record_id=record_id, customer_id=customer_id, version=version)
+        for source_id, external_id, record_id, customer_id, version in rows
+    }
+
+
+def delete_interactions(connection: Connection[Any], gone: Sequence[InteractionHome]) -> None:
+    """Take away interactions that are about to be replaced."""
+    if gone:
+        given = {"customer_ids": [one.customer_id for one in gone], "record_ids": [one.record_id for one in gone]}
+        connection.execute(STATEMENTS["delete_interactions"], given)
+
+
+def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> None:
+    """Write interactions under their ids, and their keys."""
+    if not puts:
+        return
+    ids = [interaction_id for interaction_id, _ in puts]
+    records = [record for _, record in puts]
+    given: dict[str, Any] = {
+        "customer_ids": [one.customer_id for one in records],
+        "interaction_ids": ids,
+        "profile_ids": [one.profile_id for one in records],
+        "source_ids": [one.source_id for one in records],
+        "kinds": [one.kind for one in records],
+        "directions": [one.direction for one in records],
+        "names": [one.name for one in records],
+        "topics": [one.topic for one in records],
+        "products": [one.product for one in records],
+        "channels": [one.channel for one in records],
+        "divisions": [one.division for one in records],
+        "locations": [one.location for one in records],
+        "occurred_at": [one.occurred_at for one in records],
+        "durations": [one.duration_seconds for one in records],
+        "properties": [orjson.dumps(dict(one.properties)).decode() for one in records],
+        "suspects": [one.time_suspect for one in records],
+    }
+    connection.execute(STATEMENTS["put_interactions"], given)
+    keys = {
+        "source_ids": given["source_ids"],
+        "external_ids": [one.external_id for one in records],
+        "record_ids": ids,
+        "customer_ids": given["customer_ids"],
+        "versions": [one.version for one in records],
+    }
+    connection.execute(STATEMENTS["put_interaction_keys"], keys)
+
+
+def rehome(connection: Connection[Any], moves: Sequence[tuple[UUID, UUID, UUID]]) -> None:
+    """Follow profiles to other customers: `(profile_id, old_customer_id, new_customer_id)` each."""
+    if not moves:
+        return
+    profiles, old, new = (list(column) for column in zip(*moves, strict=True))
+    given = {"profile_ids": profiles, "old": old, "new": new}
+    moved = connection.execute(STATEMENTS["rehome_interactions"], given).fetchall()
+    if moved:
+        keys = {"interaction_ids": [one for one, _ in moved], "customer_ids": [home for _, home in moved], "old": old}
+        connection.execute(STATEMENTS["rehome_interaction_keys"], keys)

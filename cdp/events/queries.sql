@@ -1,0 +1,130 @@
+-- name: put_messages
+-- Acknowledged messages; one that is there already stays as it is.
+INSERT INTO inbox (source_id, message_id, lane, body)
+SELECT %(source_id)s, message_id, lane, body::json
+FROM unnest(%(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[]) AS told (message_id, lane, body)
+ON CONFLICT (source_id, message_id) DO NOTHING;
+
+-- name: announce_messages
+-- Wake the stitchers when this transaction commits.
+SELECT pg_notify('inbox', '');
+
+-- name: take_lanes
+-- Lanes with something to do, the longest waiting first, that no other stitcher holds; held until the transaction ends.
+SELECT lane
+FROM (
+    SELECT lane, oldest.seq
+    FROM generate_series(0, %(lanes)s - 1) AS lane
+    CROSS JOIN LATERAL (
+        SELECT seq FROM inbox WHERE inbox.lane = lane.lane AND state = 'pending' ORDER BY seq LIMIT 1
+    ) AS oldest
+    ORDER BY oldest.seq
+    OFFSET 0
+) AS waiting
+WHERE pg_try_advisory_xact_lock(%(class_id)s, lane)
+LIMIT %(most)s;
+
+-- name: messages_to_stitch
+-- The oldest pending messages of these lanes, in order of arrival, locked for this transaction.
+SELECT source_id, message_id, seq, received_at, body::text
+FROM inbox
+WHERE state = 'pending' AND lane = ANY (%(lanes)s)
+ORDER BY seq
+LIMIT %(most)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: mark_messages
+-- Messages are done, or failed.
+UPDATE inbox SET state = told.state
+FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[], %(states)s::text[]) AS told (source_id, message_id, state)
+WHERE inbox.source_id = told.source_id AND inbox.message_id = told.message_id;
+
+-- name: put_failures
+-- Messages that could not be applied: stage, code and error; the error holds nothing of the message.
+INSERT INTO failed_message AS held (source_id, message_id, stage, code, error)
+SELECT * FROM unnest(
+    %(source_ids)s::uuid[], %(message_ids)s::text[], %(stages)s::text[], %(codes)s::text[], %(errors)s::text[]
+)
+ON CONFLICT (source_id, message_id) DO UPDATE SET
+    stage = excluded.stage, code = excluded.code, error = excluded.error,
+    attempts = held.attempts + 1, failed_at = now();
+
+-- name: forget_failures
+-- Messages that failed once and are done now.
+DELETE FROM failed_message AS held
+USING unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS done (source_id, message_id)
+WHERE held.source_id = done.source_id AND held.message_id = done.message_id;
+
+-- name: any_failures
+-- Whether there is any failed message at all.
+SELECT EXISTS (SELECT FROM failed_message);
+
+-- name: replay_failures
+-- Failed messages go back to the inbox; all, or those of one source.
+UPDATE inbox SET state = 'pending'
+FROM failed_message AS held
+WHERE held.source_id = inbox.source_id AND held.message_id = inbox.message_id AND inbox.state = 'failed'
+    AND (%(source_id)s::uuid IS NULL OR held.source_id = %(source_id)s);
+
+-- name: backlog
+-- Messages waiting, at most a million counted, and when the oldest came.
+SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox WHERE state = 'pending' LIMIT 1000000) AS waiting;
+
+-- name: interaction_keys
+-- Interactions known under these keys of their sources.
+SELECT source_id, external_id, record_id, customer_id, version
+FROM unnest(%(source_ids)s::uuid[], %(external_ids)s::text[]) AS wanted (source_id, external_id)
+JOIN interaction_key USING (source_id, external_id);
+
+-- name: put_interaction_keys
+-- Keys of new interactions, and new versions of known ones.
+INSERT INTO interaction_key (source_id, external_id, record_id, customer_id, version)
+SELECT * FROM unnest(
+    %(source_ids)s::uuid[], %(external_ids)s::text[], %(record_ids)s::uuid[], %(customer_ids)s::uuid[],
+    %(versions)s::bigint[]
+)
+ON CONFLICT (source_id, external_id) DO UPDATE SET
+    customer_id = excluded.customer_id, version = excluded.version, recorded_at = now();
+
+-- name: delete_interactions
+-- Interactions that a newer version replaces.
+DELETE FROM interaction
+USING unnest(%(customer_ids)s::uuid[], %(record_ids)s::uuid[]) AS gone (customer_id, interaction_id)
+WHERE interaction.customer_id = gone.customer_id AND interaction.interaction_id = gone.interaction_id;
+
+-- name: put_interactions
+-- Contacts, each in one channel.
+INSERT INTO interaction (
+    customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
+    occurred_at, duration_seconds, properties, time_suspect
+)
+SELECT * FROM unnest(
+    %(customer_ids)s::uuid[], %(interaction_ids)s::uuid[], %(profile_ids)s::uuid[], %(source_ids)s::uuid[],
+    %(kinds)s::text[], %(directions)s::text[], %(names)s::text[], %(topics)s::text[], %(products)s::text[],
+    %(channels)s::text[], %(divisions)s::text[], %(locations)s::text[], %(occurred_at)s::timestamptz[],
+    %(durations)s::int[], %(properties)s::jsonb[], %(suspects)s::boolean[]
+);
+
+-- name: rehome_interactions
+-- Interactions follow the profile they came through.
+WITH moved AS (
+    DELETE FROM interaction AS held
+    USING unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+    WHERE held.customer_id = move.old AND held.profile_id = move.profile_id
+    RETURNING move.new, held.*
+)
+INSERT INTO interaction (
+    customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
+    occurred_at, duration_seconds, properties, time_suspect, recorded_at
+)
+SELECT
+    new, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
+    occurred_at, duration_seconds, properties, time_suspect, recorded_at
+FROM moved
+RETURNING interaction_id, customer_id;
+
+-- name: rehome_interaction_keys
+-- The look-up follows.
+UPDATE interaction_key SET customer_id = moved.customer_id
+FROM unnest(%(interaction_ids)s::uuid[], %(customer_ids)s::uuid[]) AS moved (interaction_id, customer_id)
+WHERE interaction_key.record_id = moved.interaction_id AND interaction_key.customer_id = ANY (%(old)s);

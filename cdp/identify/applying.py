@@ -1,0 +1,233 @@
+"""Applying: a batch of claims becomes customers. One read of what the batch touches, one pure call, one set-wise write.
+
+`apply_claims` is the only way into identity, for the stitcher, the import and mutations alike. It runs in the caller's
+transaction under the exclusive customers' lock, and calls `rehome` of the facts' rooms where profiles move.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+import cdp.events.queries
+import cdp.ledger.queries
+from cdp.db.ids import time_ordered_id
+from cdp.identify import queries
+from cdp.identify.claims import Attached, ClaimDraft, Decision, ProfileKey, profile_node
+from cdp.identify.gathering import Told, gather
+from cdp.identify.identifier import Identifier
+from cdp.identify.queries import CustomerIdentifier, SourceTrust, StoredClaim
+from cdp.identify.redrawing import Redrawing, redraw
+from cdp.identify.resolution import resolve
+from cdp.identify.rules import DEFAULT_RULES, Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """The batch's profiles as they were: those with a row, and ids for those without."""
+
+    attached: Mapping[ProfileKey, Attached]
+    new: Mapping[ProfileKey, UUID]
+
+    @property
+    def profile_ids(self) -> dict[ProfileKey, UUID]:
+        return {**{key: one.profile_id for key, one in self.attached.items()}, **self.new}
+
+
+def apply_claims(
+    connection: Connection[Any],
+    drafts: Sequence[ClaimDraft],
+    *,
+    decisions: Sequence[Decision] = (),
+    rules: Rules = DEFAULT_RULES,
+) -> Mapping[ProfileKey, Attached]:
+    """Make the customers follow from these claims too; where each draft's profile is now, by its key in normal form.
+
+    The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
+    statements whatever the batch's size. Raises BlockedKey, before anything is written, for a draft whose key points
+    at nobody.
+    """
+    trust = queries.sources(connection, {draft.source_id for draft in drafts})
+    told = gather(drafts, {source_id: one.region for source_id, one in trust.items()})
+    attached = queries.profile_keys(connection, told.profiles.keys())
+    known = _Known(attached=attached, new={key: time_ordered_id() for key in told.profiles if key not in attached})
+    changed = queries.put_claims(connection, told.claims, known.profile_ids)
+    seeds = _seeds(told, changed, known, decisions, queries.put_decisions(connection, decisions))
+    organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
+    seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
+    moved: set[UUID] = set()
+    if seeds:
+        attached, moved = _redraw(connection, told, known, seeds, trust=trust, rules=rules)
+    _tell_what_was_seen(connection, told, known, attached, moved)
+    return attached
+
+
+def _seeds(
+    told: Told, changed: set[UUID], known: _Known, decisions: Iterable[Decision], news: set[UUID]
+) -> set[Identifier]:
+    """The nodes from which customers must be resolved again."""
+    profile_ids = known.profile_ids
+    seeds = {identifier for claim_id in changed for identifier in told.claims[claim_id].said}
+    seeds |= {profile_node(profile_ids[told.claims[claim_id].key]) for claim_id in changed}
+    for decision in decisions:
+        if decision.decision_id in news:
+            seeds |= {decision.one, decision.other}
+    return seeds
+
+
+def _redraw(
+    connection: Connection[Any],
+    told: Told,
+    known: _Known,
+    seeds: set[Identifier],
+    *,
+    trust: Mapping[UUID, SourceTrust],
+    rules: Rules,
+) -> tuple[dict[ProfileKey, Attached], set[UUID]]:
+    """Resolve the seeds' component again and store the difference: where the batch's profiles are, and customers
+    changed.
+    """
+    untold = {profile_id: (key, told.profiles[key].kind) for key, profile_id in known.new.items()}
+    stored_claims, stored = queries.component(connection, seeds, untold)
+    claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
+    identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
+    before = queries.owners(connection, identifiers)
+    nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
+    resolution = resolve(
+        claims.values(),
+        queries.decisions_about(connection, nodes),
+        rules,
+        shared=frozenset(one for one, owner in before.items() if owner is None),
+    )
+    drawn = redraw(resolution, claims, stored, time_ordered_id)
+    _store(connection, told, known, drawn, resolution_before=before)
+    queries.change_refusals(connection, claims.keys(), resolution.refusals)
+    customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
+    others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
+    after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
+    queries.change_shown(connection, queries.shown(connection, customers), after)
+    attached = {
+        **known.attached,
+        **{key: Attached(profile_id=one, customer_id=drawn.homes[one]) for key, one in known.new.items()},
+    }
+    attached = {
+        key: Attached(profile_id=one.profile_id, customer_id=drawn.homes.get(one.profile_id, one.customer_id))
+        for key, one in attached.items()
+    }
+    return attached, set(drawn.homes.values())
+
+
+def _store(
+    connection: Connection[Any],
+    told: Told,
+    known: _Known,
+    drawn: Redrawing,
+    *,
+    resolution_before: Mapping[Identifier, UUID | None],
+) -> None:
+    """Write the redrawing, in the order that leaves no row without its customer."""
+    queries.put_customers(connection, drawn.created)
+    queries.put_profiles(
+        connection,
+        [
+            (
+                drawn.homes[profile_id],
+                profile_id,
+                key.source_id,
+                told.profiles[key].kind,
+                key.namespace,
+                key.value,
+                drawn.founded.get(profile_id),
+                told.profiles[key].first_at,
+                told.profiles[key].last_at,
+            )
+            for key, profile_id in known.new.items()
+        ],
+    )
+    queries.move_profiles(connection, drawn.moves)
+    cdp.events.queries.rehome(connection, drawn.moves)
+    cdp.ledger.queries.rehome(connection, drawn.moves)
+    new = set(known.new.values())
+    queries.set_founded(
+        connection,
+        [(drawn.homes[one], one, founded) for one, founded in drawn.founded.items() if one not in new],
+    )
+    queries.change_owners(connection, resolution_before, drawn.owners)
+    queries.end_customers(connection, drawn.ended, drawn.redirects, drawn.merges)
+
+
+def _shown(
+    claims: Mapping[UUID, StoredClaim], drawn: Redrawing, trust: Mapping[UUID, SourceTrust]
+) -> dict[tuple[UUID, Identifier], CustomerIdentifier]:
+    """What each customer shows of its identifiers: as the first claim gave it, seen from first to last."""
+    seen: dict[tuple[UUID, Identifier], CustomerIdentifier] = {}
+    for stored in sorted(claims.values(), key=lambda one: one.claim.order):
+        claim = stored.claim
+        home = drawn.homes[claim.profile_id]
+        verified = trust[claim.source_id].verified
+        for identifier in claim.identifiers:
+            if drawn.owners.get(identifier) != home:
+                continue
+            held = seen.get((home, identifier))
+            seen[home, identifier] = CustomerIdentifier(
+                given=held.given if held else stored.given[identifier],
+                source_id=held.source_id if held else claim.source_id,
+                verified=verified or (held is not None and held.verified),
+                first_seen_at=held.first_seen_at if held else claim.first_at,
+                last_seen_at=max(stored.last_at, held.last_seen_at) if held else stored.last_at,
+            )
+    return seen
+
+
+def _tell_what_was_seen(
+    connection: Connection[Any],
+    told: Told,
+    known: _Known,
+    attached: Mapping[ProfileKey, Attached],
+    redrawn: set[UUID],
+) -> None:
+    """Times, traits and affiliations of the batch, and the golden values of every customer they touch."""
+    queries.see_profiles(
+        connection,
+        [
+            (attached[key].customer_id, attached[key].profile_id, one.first_at, one.last_at)
+            for key, one in told.profiles.items()
+            if key in known.attached
+        ],
+    )
+    queries.put_traits(
+        connection,
+        [
+            (attached[key].customer_id, attached[key].profile_id, trait, value, at, message_id)
+            for key, one in told.profiles.items()
+            for trait, (at, message_id, value) in one.traits.items()
+        ],
+    )
+    elsewhere = {organisation for organisation, _ in told.affiliations} - attached.keys()
+    organisations = {**attached, **(queries.profile_keys(connection, elsewhere) if elsewhere else {})}
+    pairs = [
+        (organisations[organisation], attached[person], one)
+        for (organisation, person), one in told.affiliations.items()
+        if organisation in organisations
+    ]
+    queries.put_affiliations(connection, pairs)
+    queries.see_identifiers(
+        connection,
+        [
+            (attached[claim.key].customer_id, identifier, claim.last_at)
+            for claim in told.claims.values()
+            if attached[claim.key].customer_id not in redrawn
+            for identifier in claim.said
+        ],
+    )
+    described = redrawn | {attached[key].customer_id for key, one in told.profiles.items() if one.traits}
+    seen: dict[UUID, datetime] = {}
+    for key, one in told.profiles.items():
+        home = attached[key].customer_id
+        if home not in described:
+            seen[home] = max(one.last_at, seen.get(home, one.last_at))
+    queries.see_customers(connection, seen)
+    queries.describe_customers(connection, described)

@@ -1,0 +1,132 @@
+"""Gathering: a batch of drafts folded into what it says of each profile, claim, trait and affiliation. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cdp.errors import Invalid
+from cdp.identify.claims import ClaimDraft, Kind, ProfileKey, claim_id
+from cdp.identify.identifier import Identifier, identify
+
+
+class BlockedKey(Invalid):
+    """A value of {namespace} that points at nobody cannot be a profile's key."""
+
+    namespace: str
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldProfile:
+    """What the batch says of one profile. `traits`: (stated at, message id, value) of the newest statement by trait."""
+
+    key: ProfileKey
+    kind: Kind
+    first_at: datetime
+    last_at: datetime
+    traits: dict[str, tuple[datetime, str, Any]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldClaim:
+    """One claim of the batch, however often it was made. `said`: identifier → value as given."""
+
+    claim_id: UUID
+    key: ProfileKey
+    said: Mapping[Identifier, str]
+    first: tuple[datetime, str]
+    last_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldAffiliation:
+    """One person's belonging to one organisation. `role`: as stated last."""
+
+    since_at: datetime
+    stated_at: datetime
+    role: tuple[datetime, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A batch, folded. Affiliations are keyed (organisation, person)."""
+
+    profiles: Mapping[ProfileKey, ToldProfile]
+    claims: Mapping[UUID, ToldClaim]
+    affiliations: Mapping[tuple[ProfileKey, ProfileKey], ToldAffiliation]
+
+
+def profile_key(draft: ClaimDraft, region: str | None = None) -> ProfileKey:
+    """The draft's profile key in normal form. Raises BlockedKey."""
+    key = identify(draft.namespace, draft.value, region=region)
+    if key is None:
+        raise BlockedKey(namespace=draft.namespace)
+    return ProfileKey(draft.source_id, key.namespace, key.value)
+
+
+def gather(drafts: Iterable[ClaimDraft], regions: Mapping[UUID, str | None]) -> Told:
+    """Fold drafts; `regions` by source reads national phone numbers. Raises BlockedKey for a key that points at
+    nobody.
+    """
+    profiles: dict[ProfileKey, ToldProfile] = {}
+    claims: dict[UUID, ToldClaim] = {}
+    affiliations: dict[tuple[ProfileKey, ProfileKey], ToldAffiliation] = {}
+    for draft in drafts:
+        region = regions.get(draft.source_id)
+        key = profile_key(draft, region)
+        _tell_profile(profiles, key, draft)
+        _tell_claim(claims, key, draft, region)
+        if draft.group is not None:
+            group = identify(*draft.group, region=region)
+            if group is not None:
+                _tell_affiliation(affiliations, (ProfileKey(draft.source_id, *group), key), draft)
+    return Told(profiles=profiles, claims=claims, affiliations=affiliations)
+
+
+def _tell_profile(profiles: dict[ProfileKey, ToldProfile], key: ProfileKey, draft: ClaimDraft) -> None:
+    told = profiles.get(key)
+    if told is None:
+        told = profiles[key] = ToldProfile(key=key, kind=draft.kind, first_at=draft.at, last_at=draft.at)
+    else:
+        told.first_at = min(told.first_at, draft.at)
+        told.last_at = max(told.last_at, draft.at)
+        if draft.kind == "organisation":
+            told.kind = draft.kind
+    for trait, value in draft.traits.items():
+        held = told.traits.get(trait)
+        if held is None or (draft.at, draft.message_id) > held[:2]:
+            told.traits[trait] = (draft.at, draft.message_id, value)
+
+
+def _tell_claim(claims: dict[UUID, ToldClaim], key: ProfileKey, draft: ClaimDraft, region: str | None) -> None:
+    said = {Identifier(key.namespace, key.value): draft.value}
+    for namespace, given in draft.identifiers:
+        identifier = identify(namespace, given, region=region)
+        if identifier is not None:
+            said.setdefault(identifier, given)
+    identity = claim_id(key, list(said))
+    told = claims.get(identity)
+    if told is None:
+        claims[identity] = ToldClaim(
+            claim_id=identity, key=key, said=said, first=(draft.at, draft.message_id), last_at=draft.at
+        )
+        return
+    if (draft.at, draft.message_id) < told.first:
+        told.first, told.said = (draft.at, draft.message_id), said
+    told.last_at = max(told.last_at, draft.at)
+
+
+def _tell_affiliation(
+    affiliations: dict[tuple[ProfileKey, ProfileKey], ToldAffiliation],
+    pair: tuple[ProfileKey, ProfileKey],
+    draft: ClaimDraft,
+) -> None:
+    role = (draft.at, draft.role) if draft.role else None
+    told = affiliations.get(pair)
+    if told is None:
+        affiliations[pair] = ToldAffiliation(since_at=draft.at, stated_at=draft.at, role=role)
+        return
+    told.since_at = min(told.since_at, draft.at)
+    told.stated_at = max(told.stated_at, draft.at)
+    told.role = max(told.role, role) if told.role and role else told.role or role

@@ -1,0 +1,370 @@
+"""What identity asks of the database and tells it: one statement a step for a whole batch, values bound.
+
+Everything here runs inside the caller's transaction, which holds the customers' lock (`cdp.db.locks`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, LiteralString, cast
+from uuid import UUID
+
+import orjson
+from psycopg import Connection
+
+from cdp.db.statements import load_statements
+from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, profile_node
+from cdp.identify.gathering import ToldAffiliation, ToldClaim
+from cdp.identify.identifier import Identifier
+from cdp.identify.redrawing import MergeRecord, Move, StoredProfile
+from cdp.identify.resolution import Refusal
+
+STATEMENTS: Final = load_statements("cdp.identify")
+
+_BY_INDEX: Final[LiteralString] = "; ".join(
+    f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+)
+_AS_USUAL: Final[LiteralString] = _BY_INDEX.replace("off", "on")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTrust:
+    """What identity needs to know of a source."""
+
+    verified: bool
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredClaim:
+    """A claim of a component: what resolution sees, its last time, and its values as given."""
+
+    claim: Claim
+    last_at: datetime
+    given: Mapping[Identifier, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerIdentifier:
+    """An identifier as its customer shows it."""
+
+    given: str
+    source_id: UUID
+    verified: bool
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+Shown = Mapping[tuple[UUID, Identifier], CustomerIdentifier]
+
+
+def sources(connection: Connection[Any], source_ids: Collection[UUID]) -> dict[UUID, SourceTrust]:
+    """Trust and region by source."""
+    rows = connection.execute(STATEMENTS["sources"], {"source_ids": list(source_ids)})
+    return {source_id: SourceTrust(verified=verified, region=region) for source_id, verified, region in rows}
+
+
+def profile_keys(connection: Connection[Any], keys: Collection[ProfileKey]) -> dict[ProfileKey, Attached]:
+    """The profiles known under these keys."""
+    source_ids, namespaces, values = _columns(keys, 3)
+    rows = connection.execute(
+        STATEMENTS["profile_keys"], {"source_ids": source_ids, "namespaces": namespaces, "values": values}
+    )
+    return {
+        ProfileKey(source_id, namespace, value): Attached(profile_id=profile_id, customer_id=customer_id)
+        for source_id, namespace, value, profile_id, customer_id in rows
+    }
+
+
+def put_claims(
+    connection: Connection[Any], told: Mapping[UUID, ToldClaim], profile_ids: Mapping[ProfileKey, UUID]
+) -> set[UUID]:
+    """Store claims; return those that change what follows: new ones, and those whose first time is now earlier."""
+    rows = connection.execute(STATEMENTS["claim_times"], {"claim_ids": list(told)})
+    known = {claim_id: ((first_at, message_id), last_at) for claim_id, first_at, message_id, last_at in rows}
+    changed, puts = set(), []
+    for claim_id, claim in told.items():
+        first, last_at = known.get(claim_id, (claim.first, claim.last_at))
+        if claim_id not in known or claim.first < first:
+            first = claim.first
+            changed.add(claim_id)
+        elif claim.last_at <= last_at:
+            continue
+        puts.append(
+            (claim_id, claim.key.source_id, profile_ids[claim.key], *first, max(last_at, claim.last_at)),
+        )
+    _put(
+        connection,
+        "put_claims",
+        ("claim_ids", "source_ids", "profile_ids", "first_at", "first_message_ids", "last_at"),
+        puts,
+    )
+    said = []
+    for claim_id, claim in told.items():
+        if claim_id not in known:
+            node = profile_node(profile_ids[claim.key])
+            said.append((*node, claim_id, node.value))
+            said.extend((*identifier, claim_id, given) for identifier, given in claim.said.items())
+    _put(connection, "put_claim_identifiers", ("namespaces", "values", "claim_ids", "given"), said)
+    return changed
+
+
+def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) -> set[UUID]:
+    """Store decisions; return the ids of those that were not yet known, or are now known to be older."""
+    rows = [
+        (one.decision_id, one.kind, *one.one, *one.other, one.rule, one.actor, one.reason, one.decided_at)
+        for one in decisions
+    ]
+    if not rows:
+        return set()
+    columns = _columns(rows, 10)
+    names = ("decision_ids", "kinds", "one_namespaces", "one_values", "other_namespaces", "other_values", "rules")
+    given = dict(zip((*names, "actors", "reasons", "decided_at"), columns, strict=True))
+    return {decision_id for (decision_id,) in connection.execute(STATEMENTS["put_decisions"], given)}
+
+
+def component(
+    connection: Connection[Any], seeds: Collection[Identifier], untold: Mapping[UUID, tuple[ProfileKey, Kind]]
+) -> tuple[dict[UUID, StoredClaim], dict[UUID, StoredProfile]]:
+    """All claims connected with the seeds, and their profiles. `untold`: new profiles, which have no row yet."""
+    namespaces, values = _columns(seeds, 2)
+    # The working table of a recursion has no statistics; left to guess, the planner reads whole tables for a handful
+    # of rows.
+    connection.execute(_BY_INDEX)
+    rows = connection.execute(STATEMENTS["component"], {"namespaces": namespaces, "values": values}).fetchall()
+    connection.execute(_AS_USUAL)
+    stored = connection.execute(STATEMENTS["profiles"], {"profile_ids": list({row[1] for row in rows})}).fetchall()
+    kinds: dict[UUID, tuple[Identifier, Kind]] = {
+        profile_id: (Identifier(*key[1:]), kind) for profile_id, (key, kind) in untold.items()
+    }
+    profiles = {
+        profile_id: StoredProfile(profile_id=profile_id, customer_id=None, founded_customer_id=None)
+        for profile_id in untold
+    }
+    for profile_id, customer_id, _, kind, *key, founded in stored:
+        kinds[profile_id] = Identifier(*key), cast("Kind", kind)
+        profiles[profile_id] = StoredProfile(
+            profile_id=profile_id, customer_id=customer_id, founded_customer_id=founded
+        )
+    claims: dict[UUID, StoredClaim] = {}
+    for claim_id, profile_id, source_id, first_at, message_id, last_at, *said in rows:
+        identifiers = tuple(Identifier(*pair) for pair in zip(said[0], said[1], strict=True))
+        key_identifier, kind = kinds[profile_id]
+        claim = Claim(
+            claim_id=claim_id,
+            profile_id=profile_id,
+            source_id=source_id,
+            key=key_identifier,
+            kind=kind,
+            first_at=first_at,
+            first_message_id=message_id,
+            identifiers=identifiers,
+        )
+        claims[claim_id] = StoredClaim(claim=claim, last_at=last_at, given=dict(zip(identifiers, said[2], strict=True)))
+    reached = {stored_claim.claim.profile_id for stored_claim in claims.values()}
+    return claims, {profile_id: profiles[profile_id] for profile_id in reached}
+
+
+def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) -> list[Decision]:
+    """Decisions in force about any of these nodes."""
+    namespaces, values = _columns(nodes, 2)
+    rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
+    return [
+        Decision(
+            decision_id=decision_id,
+            kind=kind,
+            one=Identifier(*pair[:2]),
+            other=Identifier(*pair[2:]),
+            rule=rule,
+            decided_at=decided_at,
+            actor=actor,
+            reason=reason,
+        )
+        for decision_id, kind, *pair, rule, decided_at, actor, reason in rows
+    ]
+
+
+def owners(connection: Connection[Any], identifiers: Collection[Identifier]) -> dict[Identifier, UUID | None]:
+    """Owner by identifier; None for shared ones, no entry for those that nobody owns."""
+    namespaces, values = _columns(identifiers, 2)
+    rows = connection.execute(STATEMENTS["owners"], {"namespaces": namespaces, "values": values})
+    return {Identifier(namespace, value): customer_id for namespace, value, customer_id, _ in rows}
+
+
+def change_owners(
+    connection: Connection[Any], before: Mapping[Identifier, UUID | None], after: Mapping[Identifier, UUID | None]
+) -> None:
+    """Bring the owners of these identifiers from `before` to `after`."""
+    _put(connection, "delete_owners", ("namespaces", "values"), [one for one in before if one not in after])
+    rows = [(*one, owner) for one, owner in after.items() if one not in before or before[one] != owner]
+    _put(connection, "put_owners", ("namespaces", "values", "customer_ids"), rows)
+
+
+def shown(
+    connection: Connection[Any], customer_ids: Collection[UUID]
+) -> dict[tuple[UUID, Identifier], CustomerIdentifier]:
+    """The identifiers that these customers show."""
+    rows = connection.execute(STATEMENTS["customer_identifiers"], {"customer_ids": list(customer_ids)})
+    return {
+        (customer_id, Identifier(namespace, value)): CustomerIdentifier(
+            given=given, source_id=source_id, verified=verified, first_seen_at=first, last_seen_at=last
+        )
+        for customer_id, namespace, value, given, source_id, verified, first, last in rows
+    }
+
+
+def change_shown(connection: Connection[Any], before: Shown, after: Shown) -> None:
+    """Bring what customers show from `before` to `after`."""
+    gone = [(customer_id, *one) for customer_id, one in before if (customer_id, one) not in after]
+    _put(connection, "delete_customer_identifiers", ("customer_ids", "namespaces", "values"), gone)
+    rows = [
+        (customer_id, *one, to.given, to.source_id, to.verified, to.first_seen_at, to.last_seen_at)
+        for (customer_id, one), to in after.items()
+        if before.get((customer_id, one)) != to
+    ]
+    names = ("customer_ids", "namespaces", "values", "given", "source_ids", "verified", "first_seen_at", "last_seen_at")
+    _put(connection, "put_customer_identifiers", names, rows)
+
+
+def see_identifiers(connection: Connection[Any], seen: Iterable[tuple[UUID, Identifier, datetime]]) -> None:
+    """Identifiers that their customers already show were seen again: (customer, identifier, when)."""
+    latest: dict[tuple[UUID, Identifier], datetime] = {}
+    for customer_id, identifier, at in seen:
+        latest[customer_id, identifier] = max(at, latest.get((customer_id, identifier), at))
+    rows = [(customer_id, *identifier, at) for (customer_id, identifier), at in latest.items()]
+    _put(connection, "see_identifiers", ("customer_ids", "namespaces", "values", "at"), rows)
+
+
+def put_customers(connection: Connection[Any], created: Mapping[UUID, tuple[Kind, datetime]]) -> None:
+    """Create or revive customers."""
+    _put(connection, "delete_redirects", ("customer_ids",), [(one,) for one in created])
+    rows = [(customer_id, kind, at) for customer_id, (kind, at) in created.items()]
+    _put(connection, "put_customers", ("customer_ids", "kinds", "at"), rows)
+
+
+def end_customers(
+    connection: Connection[Any],
+    ended: Collection[UUID],
+    redirects: Mapping[UUID, UUID],
+    merges: Collection[MergeRecord],
+) -> None:
+    """Write the merge ledger, take merged customers away, and lead their ids on."""
+    names = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids", "rules", "claim_ids", "reasons")
+    rows = [
+        (
+            one.customer_id,
+            one.merge_id,
+            one.kind,
+            one.other_customer_id,
+            orjson.dumps([profile_id.hex for profile_id in one.profile_ids]).decode(),
+            one.rule,
+            one.claim_id,
+            one.reason,
+        )
+        for one in merges
+    ]
+    _put(connection, "put_merges", names, rows)
+    _put(connection, "delete_customers", ("customer_ids",), [(one,) for one in ended])
+    if not redirects:
+        return
+    held = dict(connection.execute(STATEMENTS["redirects"], {"customer_ids": list(redirects)}).fetchall())
+    merge_ids = {one.other_customer_id: one.merge_id for one in merges if one.kind == "merge"}
+    leads = [(one, target, merge_ids.get(one, one)) for one, target in redirects.items() if held.get(one) != target]
+    _put(connection, "put_redirects", ("customer_ids", "targets", "merge_ids"), leads)
+
+
+def put_profiles(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> None:
+    """New profiles: (customer, profile, source, kind, namespace, value, founded customer, first seen, last seen)."""
+    names = ("customer_ids", "profile_ids", "source_ids", "kinds", "namespaces", "values", "founded")
+    _put(connection, "put_profiles", (*names, "first_seen_at", "last_seen_at"), rows)
+    keys = [
+        (source_id, namespace, value, profile_id, home) for home, profile_id, source_id, _, namespace, value, *_ in rows
+    ]
+    key_names = ("source_ids", "namespaces", "values", "profile_ids", "customer_ids")
+    _put(connection, "put_profile_keys", key_names, keys)
+
+
+def see_profiles(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, datetime, datetime]]) -> None:
+    """Profiles were seen: (customer, profile, first, last)."""
+    _put(connection, "see_profiles", ("customer_ids", "profile_ids", "first_at", "last_at"), rows)
+
+
+def mark_organisations(connection: Connection[Any], profile_ids: Collection[UUID]) -> set[UUID]:
+    """Profiles said to be organisations' are so from now on; returns those that were taken for persons."""
+    if not profile_ids:
+        return set()
+    rows = connection.execute(STATEMENTS["mark_organisations"], {"profile_ids": list(profile_ids)})
+    return {profile_id for (profile_id,) in rows}
+
+
+def set_founded(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, UUID]]) -> None:
+    """Which customers profiles began as: (customer now, profile, customer founded)."""
+    _put(connection, "set_founded", ("customer_ids", "profile_ids", "founded"), rows)
+
+
+def move_profiles(connection: Connection[Any], moves: Sequence[Move]) -> None:
+    """Move profiles, with all that identity keeps under them, to other customers."""
+    if not moves:
+        return
+    given = dict(zip(("profile_ids", "old", "new"), _columns(moves, 3), strict=True))
+    for step in ("profiles", "profile_traits", "profile_keys", "affiliations", "affiliated"):
+        connection.execute(STATEMENTS[f"move_{step}"], given)
+
+
+def put_traits(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, str, Any, datetime, str]]) -> None:
+    """What profiles say: (customer, profile, trait, value, stated at, message id)."""
+    encoded = [(*row[:3], orjson.dumps(row[3]).decode(), *row[4:]) for row in rows]
+    names = ("customer_ids", "profile_ids", "traits", "values", "stated_at", "message_ids")
+    _put(connection, "put_traits", names, encoded)
+
+
+def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached, Attached, ToldAffiliation]]) -> None:
+    """Persons' belonging: (organisation, person, what was told)."""
+    rows = [
+        (
+            organisation.customer_id,
+            organisation.profile_id,
+            person.profile_id,
+            person.customer_id,
+            one.role[1] if one.role else None,
+            one.since_at,
+            one.stated_at,
+        )
+        for organisation, person, one in told
+    ]
+    names = ("customer_ids", "organisations", "persons", "person_customer_ids", "roles", "since_at", "stated_at")
+    _put(connection, "put_affiliations", names, rows)
+
+
+def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], refusals: Iterable[Refusal]) -> None:
+    """Make the refusals of these claims what resolution says."""
+    rows = connection.execute(STATEMENTS["refusals"], {"claim_ids": list(claim_ids)})
+    before = {(claim_id, namespace, value): reason for claim_id, namespace, value, reason in rows}
+    after = {(one.claim_id, *one.identifier): one.reason for one in refusals}
+    names = ("claim_ids", "namespaces", "values")
+    _put(connection, "delete_refusals", names, [one for one in before if one not in after])
+    changed = [(*one, reason) for one, reason in after.items() if before.get(one) != reason]
+    _put(connection, "put_refusals", (*names, "reasons"), changed)
+
+
+def see_customers(connection: Connection[Any], seen: Mapping[UUID, datetime]) -> None:
+    """Customers were seen again."""
+    _put(connection, "see_customers", ("customer_ids", "at"), list(seen.items()))
+
+
+def describe_customers(connection: Connection[Any], customer_ids: Collection[UUID]) -> None:
+    """Golden values, name, contact and times of these customers, from their profiles."""
+    if customer_ids:
+        connection.execute(STATEMENTS["describe_customers"], {"customer_ids": list(customer_ids)})
+
+
+def _put(connection: Connection[Any], statement: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Run a set-wise statement over rows, none at all when there are none."""
+    if rows:
+        connection.execute(STATEMENTS[statement], dict(zip(names, _columns(rows, len(names)), strict=True)))
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows as columns, for `unnest`."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]

@@ -1,0 +1,377 @@
+-- name: sources
+-- Which of these sources outrank others, and which region reads their national phone numbers.
+SELECT source_id, verified, default_region FROM source WHERE source_id = ANY (%(source_ids)s);
+
+-- name: profile_keys
+-- The profiles known under these keys, and whose they are.
+SELECT source_id, namespace, value, profile_id, customer_id
+FROM unnest(%(source_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[]) AS wanted (source_id, namespace, value)
+JOIN profile_key USING (source_id, namespace, value);
+
+-- name: claim_times
+-- First and last time of claims already told.
+SELECT claim_id, first_at, first_message_id, last_at FROM claim WHERE claim_id = ANY (%(claim_ids)s);
+
+-- name: put_claims
+-- New claims, and new times of known ones.
+INSERT INTO claim (claim_id, source_id, profile_id, first_at, first_message_id, last_at)
+SELECT * FROM unnest(
+    %(claim_ids)s::uuid[], %(source_ids)s::uuid[], %(profile_ids)s::uuid[],
+    %(first_at)s::timestamptz[], %(first_message_ids)s::text[], %(last_at)s::timestamptz[]
+)
+ON CONFLICT (claim_id) DO UPDATE SET
+    first_at = excluded.first_at, first_message_id = excluded.first_message_id, last_at = excluded.last_at;
+
+-- name: put_claim_identifiers
+-- What new claims say, their profile's own node included.
+INSERT INTO claim_identifier (namespace, value, claim_id, value_given)
+SELECT * FROM unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::uuid[], %(given)s::text[])
+ON CONFLICT (namespace, value, claim_id) DO NOTHING;
+
+-- name: put_decisions
+-- Decisions not yet on record; one that was withdrawn counts again, from now.
+INSERT INTO decision AS held (
+    decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, actor, reason, decided_at
+)
+SELECT * FROM unnest(
+    %(decision_ids)s::uuid[], %(kinds)s::text[], %(one_namespaces)s::text[], %(one_values)s::text[],
+    %(other_namespaces)s::text[], %(other_values)s::text[], %(rules)s::text[], %(actors)s::text[], %(reasons)s::text[],
+    %(decided_at)s::timestamptz[]
+)
+ON CONFLICT (decision_id) DO UPDATE SET decided_at = least(held.decided_at, excluded.decided_at)
+WHERE excluded.decided_at < held.decided_at
+RETURNING decision_id;
+
+-- name: component
+-- All claims connected with the seeds through unshared values, profiles and decisions, with what they say. Shared values
+-- connect nothing, and so what they would have tied together stays small.
+WITH RECURSIVE reached (namespace, value) AS (
+    SELECT seed.namespace, seed.value
+    FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS seed (namespace, value)
+    WHERE NOT EXISTS (
+        SELECT FROM identifier AS known
+        WHERE known.namespace = seed.namespace AND known.value = seed.value AND known.shared
+    )
+    UNION
+    SELECT step.namespace, step.value
+    FROM reached
+    CROSS JOIN LATERAL (
+        SELECT beside.namespace, beside.value
+        FROM claim_identifier AS here
+        JOIN claim_identifier AS beside USING (claim_id)
+        WHERE here.namespace = reached.namespace AND here.value = reached.value
+        UNION ALL
+        SELECT other_namespace, other_value FROM decision
+        WHERE one_namespace = reached.namespace AND one_value = reached.value AND withdrawn_at IS NULL
+        UNION ALL
+        SELECT one_namespace, one_value FROM decision
+        WHERE other_namespace = reached.namespace AND other_value = reached.value AND withdrawn_at IS NULL
+    ) AS step
+    WHERE NOT EXISTS (
+        SELECT FROM identifier AS known
+        WHERE known.namespace = step.namespace AND known.value = step.value AND known.shared
+    )
+), connected AS (
+    SELECT DISTINCT claim_id FROM reached JOIN claim_identifier USING (namespace, value)
+)
+SELECT
+    claim_id, claim.profile_id, claim.source_id, claim.first_at, claim.first_message_id, claim.last_at,
+    said.namespaces, said.values, said.given
+FROM connected
+JOIN claim USING (claim_id)
+CROSS JOIN LATERAL (
+    SELECT array_agg(namespace) AS namespaces, array_agg(value) AS values, array_agg(value_given) AS given
+    FROM claim_identifier AS one
+    WHERE one.claim_id = connected.claim_id AND namespace <> 'profile'
+) AS said;
+
+-- name: decisions_about
+-- Decisions in force about any of these nodes.
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
+FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
+JOIN decision ON (one_namespace, one_value) = (node.namespace, node.value)
+WHERE withdrawn_at IS NULL
+UNION
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
+FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
+JOIN decision ON (other_namespace, other_value) = (node.namespace, node.value)
+WHERE withdrawn_at IS NULL;
+
+-- name: profiles
+-- Profiles as stored, wherever they are.
+SELECT profile_id, customer_id, source_id, kind, key_namespace, key_value, founded_customer_id
+FROM profile WHERE profile_id = ANY (%(profile_ids)s);
+
+-- name: owners
+-- Who owns these identifiers now; no customer when shared.
+SELECT namespace, value, customer_id, shared
+FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS wanted (namespace, value)
+JOIN identifier USING (namespace, value);
+
+-- name: put_owners
+-- Give identifiers their owner, or mark them shared.
+INSERT INTO identifier (namespace, value, customer_id, shared)
+SELECT namespace, value, customer_id, customer_id IS NULL
+FROM unnest(%(namespaces)s::text[], %(values)s::text[], %(customer_ids)s::uuid[]) AS given (namespace, value, customer_id)
+ON CONFLICT (namespace, value) DO UPDATE SET customer_id = excluded.customer_id, shared = excluded.shared;
+
+-- name: delete_owners
+-- Identifiers that no claim may attach any more.
+DELETE FROM identifier
+USING unnest(%(namespaces)s::text[], %(values)s::text[]) AS gone (namespace, value)
+WHERE (identifier.namespace, identifier.value) = (gone.namespace, gone.value);
+
+-- name: customer_identifiers
+-- Identifiers as their customers show them.
+SELECT customer_id, namespace, value, value_given, source_id, verified, first_seen_at, last_seen_at
+FROM customer_identifier WHERE customer_id = ANY (%(customer_ids)s);
+
+-- name: delete_customer_identifiers
+-- Take identifiers from their customers.
+DELETE FROM customer_identifier AS held
+USING unnest(%(customer_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[]) AS gone (customer_id, namespace, value)
+WHERE held.customer_id = gone.customer_id AND held.namespace = gone.namespace AND held.value = gone.value;
+
+-- name: put_customer_identifiers
+-- Show identifiers at their customers.
+INSERT INTO customer_identifier (
+    customer_id, namespace, value, value_given, source_id, verified, first_seen_at, last_seen_at
+)
+SELECT * FROM unnest(
+    %(customer_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[], %(given)s::text[],
+    %(source_ids)s::uuid[], %(verified)s::boolean[], %(first_seen_at)s::timestamptz[], %(last_seen_at)s::timestamptz[]
+)
+ON CONFLICT (customer_id, namespace, value) DO UPDATE SET
+    value_given = excluded.value_given, source_id = excluded.source_id, verified = excluded.verified,
+    first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at;
+
+-- name: see_identifiers
+-- Identifiers their customer already has were seen again.
+UPDATE customer_identifier AS held SET last_seen_at = seen.at
+FROM unnest(%(customer_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[], %(at)s::timestamptz[])
+    AS seen (customer_id, namespace, value, at)
+WHERE held.customer_id = seen.customer_id AND held.namespace = seen.namespace AND held.value = seen.value
+    AND held.last_seen_at < seen.at;
+
+-- name: put_customers
+-- New or revived customers; `describe_customers` fills in what they are like.
+INSERT INTO customer (customer_id, kind, first_seen_at, last_seen_at)
+SELECT customer_id, kind, at, at
+FROM unnest(%(customer_ids)s::uuid[], %(kinds)s::text[], %(at)s::timestamptz[]) AS new (customer_id, kind, at);
+
+-- name: delete_customers
+-- Customers that live on in another.
+DELETE FROM customer WHERE customer_id = ANY (%(customer_ids)s);
+
+-- name: redirects
+-- Where these ids lead.
+SELECT customer_id, target_customer_id FROM customer_redirect WHERE customer_id = ANY (%(customer_ids)s);
+
+-- name: put_redirects
+-- Lead ids of merged customers to where these live now, in one step.
+INSERT INTO customer_redirect (customer_id, target_customer_id, merge_id)
+SELECT * FROM unnest(%(customer_ids)s::uuid[], %(targets)s::uuid[], %(merge_ids)s::uuid[])
+ON CONFLICT (customer_id) DO UPDATE SET target_customer_id = excluded.target_customer_id, redirected_at = now();
+
+-- name: delete_redirects
+-- Ids that are customers again.
+DELETE FROM customer_redirect WHERE customer_id = ANY (%(customer_ids)s);
+
+-- name: put_merges
+-- The merge ledger: which customers, which profiles, by which rule and claim.
+INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, profile_ids, rule, claim_id, reason)
+SELECT
+    customer_id, merge_id, kind, ARRAY[other_customer_id],
+    ARRAY(SELECT jsonb_array_elements_text(profile_ids)::uuid), rule, claim_id, reason
+FROM unnest(
+    %(customer_ids)s::uuid[], %(merge_ids)s::uuid[], %(kinds)s::text[], %(others)s::uuid[],
+    %(profile_ids)s::jsonb[], %(rules)s::text[], %(claim_ids)s::uuid[], %(reasons)s::text[]
+) AS record (customer_id, merge_id, kind, other_customer_id, profile_ids, rule, claim_id, reason);
+
+-- name: put_profiles
+-- New profiles.
+INSERT INTO profile (
+    customer_id, profile_id, source_id, kind, key_namespace, key_value, founded_customer_id, first_seen_at, last_seen_at
+)
+SELECT * FROM unnest(
+    %(customer_ids)s::uuid[], %(profile_ids)s::uuid[], %(source_ids)s::uuid[], %(kinds)s::text[],
+    %(namespaces)s::text[], %(values)s::text[], %(founded)s::uuid[],
+    %(first_seen_at)s::timestamptz[], %(last_seen_at)s::timestamptz[]
+);
+
+-- name: put_profile_keys
+-- The look-up from a source's key to its new profile.
+INSERT INTO profile_key (source_id, namespace, value, profile_id, customer_id)
+SELECT * FROM unnest(
+    %(source_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[], %(profile_ids)s::uuid[], %(customer_ids)s::uuid[]
+);
+
+-- name: see_profiles
+-- Profiles were seen again.
+UPDATE profile SET
+    first_seen_at = least(profile.first_seen_at, seen.first_at), last_seen_at = greatest(profile.last_seen_at, seen.last_at)
+FROM unnest(%(customer_ids)s::uuid[], %(profile_ids)s::uuid[], %(first_at)s::timestamptz[], %(last_at)s::timestamptz[])
+    AS seen (customer_id, profile_id, first_at, last_at)
+WHERE profile.customer_id = seen.customer_id AND profile.profile_id = seen.profile_id
+    AND (profile.first_seen_at > seen.first_at OR profile.last_seen_at < seen.last_at);
+
+-- name: mark_organisations
+-- Profiles that turn out to be organisations'.
+UPDATE profile SET kind = 'organisation' WHERE profile_id = ANY (%(profile_ids)s) AND kind <> 'organisation'
+RETURNING profile_id;
+
+-- name: set_founded
+-- Profiles that turn out to have begun as customers of their own.
+UPDATE profile SET founded_customer_id = founder.founded_customer_id
+FROM unnest(%(customer_ids)s::uuid[], %(profile_ids)s::uuid[], %(founded)s::uuid[])
+    AS founder (customer_id, profile_id, founded_customer_id)
+WHERE profile.customer_id = founder.customer_id AND profile.profile_id = founder.profile_id;
+
+-- name: move_profiles
+-- Profiles go to other customers.
+WITH moved AS (
+    DELETE FROM profile
+    USING unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+    WHERE profile.customer_id = move.old AND profile.profile_id = move.profile_id
+    RETURNING move.new, profile.*
+)
+INSERT INTO profile (
+    customer_id, profile_id, source_id, kind, key_namespace, key_value, founded_customer_id, first_seen_at, last_seen_at
+)
+SELECT new, profile_id, source_id, kind, key_namespace, key_value, founded_customer_id, first_seen_at, last_seen_at
+FROM moved;
+
+-- name: move_profile_traits
+-- What profiles say goes with them.
+WITH moved AS (
+    DELETE FROM profile_trait AS held
+    USING unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+    WHERE held.customer_id = move.old AND held.profile_id = move.profile_id
+    RETURNING move.new, held.*
+)
+INSERT INTO profile_trait (customer_id, profile_id, trait, value, stated_at, message_id)
+SELECT new, profile_id, trait, value, stated_at, message_id FROM moved;
+
+-- name: move_profile_keys
+-- The look-up follows.
+UPDATE profile_key SET customer_id = move.new
+FROM unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+WHERE profile_key.profile_id = move.profile_id;
+
+-- name: move_affiliations
+-- Affiliations follow the organisation's profile.
+WITH moved AS (
+    DELETE FROM affiliation AS held
+    USING unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+    WHERE held.customer_id = move.old AND held.organisation_profile_id = move.profile_id
+    RETURNING move.new, held.*
+)
+INSERT INTO affiliation (
+    customer_id, organisation_profile_id, person_profile_id, person_customer_id, role, since_at, stated_at
+)
+SELECT new, organisation_profile_id, person_profile_id, person_customer_id, role, since_at, stated_at FROM moved;
+
+-- name: move_affiliated
+-- Affiliations name the customer that the person's profile is now of.
+UPDATE affiliation SET person_customer_id = move.new
+FROM unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
+WHERE affiliation.person_customer_id = move.old AND affiliation.person_profile_id = move.profile_id;
+
+-- name: put_affiliations
+-- Persons belong to organisations; the role told last counts.
+INSERT INTO affiliation AS held (
+    customer_id, organisation_profile_id, person_profile_id, person_customer_id, role, since_at, stated_at
+)
+SELECT * FROM unnest(
+    %(customer_ids)s::uuid[], %(organisations)s::uuid[], %(persons)s::uuid[], %(person_customer_ids)s::uuid[],
+    %(roles)s::text[], %(since_at)s::timestamptz[], %(stated_at)s::timestamptz[]
+)
+ON CONFLICT (customer_id, organisation_profile_id, person_profile_id) DO UPDATE SET
+    role = CASE
+        WHEN excluded.role IS NULL THEN held.role
+        WHEN held.role IS NULL OR excluded.stated_at > held.stated_at THEN excluded.role
+        WHEN excluded.stated_at = held.stated_at THEN greatest(held.role, excluded.role)
+        ELSE held.role
+    END,
+    since_at = least(held.since_at, excluded.since_at),
+    stated_at = greatest(held.stated_at, excluded.stated_at);
+
+-- name: put_traits
+-- What profiles say of themselves, newest by event time, then message.
+INSERT INTO profile_trait AS held (customer_id, profile_id, trait, value, stated_at, message_id)
+SELECT * FROM unnest(
+    %(customer_ids)s::uuid[], %(profile_ids)s::uuid[], %(traits)s::text[], %(values)s::jsonb[],
+    %(stated_at)s::timestamptz[], %(message_ids)s::text[]
+)
+ON CONFLICT (customer_id, profile_id, trait) DO UPDATE SET
+    value = excluded.value, stated_at = excluded.stated_at, message_id = excluded.message_id
+WHERE (excluded.stated_at, excluded.message_id COLLATE "C") > (held.stated_at, held.message_id COLLATE "C");
+
+-- name: refusals
+-- What was refused of these claims.
+SELECT claim_id, namespace, value, reason FROM refusal WHERE claim_id = ANY (%(claim_ids)s);
+
+-- name: delete_refusals
+-- Refusals that no longer hold.
+DELETE FROM refusal
+USING unnest(%(claim_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[]) AS gone (claim_id, namespace, value)
+WHERE refusal.claim_id = gone.claim_id AND refusal.namespace = gone.namespace AND refusal.value = gone.value;
+
+-- name: put_refusals
+-- Identifiers that claims could not attach, and why.
+INSERT INTO refusal (claim_id, namespace, value, reason)
+SELECT * FROM unnest(%(claim_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[], %(reasons)s::text[])
+ON CONFLICT (claim_id, namespace, value) DO UPDATE SET reason = excluded.reason, refused_at = now();
+
+-- name: see_customers
+-- Customers were seen again, and nothing else about them changed.
+UPDATE customer SET last_seen_at = seen.at
+FROM unnest(%(customer_ids)s::uuid[], %(at)s::timestamptz[]) AS seen (customer_id, at)
+WHERE customer.customer_id = seen.customer_id AND customer.last_seen_at < seen.at;
+
+-- name: describe_customers
+-- Golden values from the profiles: per trait a verified source's before others', then the newest by event time, source and
+-- message (rule 7); an explicit null unsets. Name, e-mail and phone come from the traits, else from the identifiers.
+WITH said AS (
+    SELECT DISTINCT ON (profile_trait.customer_id, trait) profile_trait.customer_id, trait, value
+    FROM profile_trait
+    JOIN profile USING (customer_id, profile_id)
+    JOIN source USING (source_id)
+    WHERE profile_trait.customer_id = ANY (%(customer_ids)s)
+    ORDER BY profile_trait.customer_id, trait, source.verified DESC, stated_at DESC, source_id DESC, message_id COLLATE "C" DESC
+), golden AS (
+    SELECT customer_id, jsonb_object_agg(trait, value) AS traits FROM said
+    WHERE jsonb_typeof(value) <> 'null' GROUP BY customer_id
+), seen AS (
+    SELECT customer_id, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, min(kind) AS kind
+    FROM profile WHERE customer_id = ANY (%(customer_ids)s) GROUP BY customer_id
+), reached AS (
+    SELECT
+        customer_id,
+        (array_agg(value ORDER BY first_seen_at DESC, value COLLATE "C") FILTER (WHERE namespace = 'email'))[1] AS email,
+        (array_agg(value ORDER BY first_seen_at DESC, value COLLATE "C") FILTER (WHERE namespace = 'phone'))[1] AS phone
+    FROM customer_identifier
+    WHERE customer_id = ANY (%(customer_ids)s) AND namespace IN ('email', 'phone') GROUP BY customer_id
+), described AS (
+    SELECT
+        seen.customer_id, seen.kind, seen.first_seen_at, seen.last_seen_at, coalesce(golden.traits, '{}') AS traits,
+        coalesce(
+            golden.traits ->> 'name',
+            nullif(concat_ws(
+                ' ',
+                coalesce(golden.traits ->> 'firstName', golden.traits ->> 'first_name'),
+                coalesce(golden.traits ->> 'lastName', golden.traits ->> 'last_name')
+            ), '')
+        ) AS name,
+        coalesce(golden.traits ->> 'email', reached.email) AS email,
+        coalesce(golden.traits ->> 'phone', reached.phone) AS phone
+    FROM seen LEFT JOIN golden USING (customer_id) LEFT JOIN reached USING (customer_id)
+)
+UPDATE customer SET
+    kind = described.kind, first_seen_at = described.first_seen_at, last_seen_at = described.last_seen_at,
+    traits = described.traits, name = described.name, email = described.email, phone = described.phone
+FROM described
+WHERE customer.customer_id = described.customer_id
+    AND (customer.kind, customer.first_seen_at, customer.last_seen_at, customer.traits, customer.name, customer.email, customer.phone)
+        IS DISTINCT FROM (described.kind, described.first_seen_at, described.last_seen_at, described.traits,
+                          described.name, described.email, described.phone);
