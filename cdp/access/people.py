@@ -1,0 +1,177 @@
+"""Making OAuth clients, staff, members and invites: what the command line, the demo and tests use. Synchronous, as
+`cdp_app`.
+
+Secrets are answered once, in clear, and kept as hashes. The caller's transaction holds it all.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from psycopg import Connection
+
+from cdp.access.passwords import hash_password
+from cdp.access.sealing import digest, new_secret
+from cdp.access.viewer import Role, Scope
+from cdp.db.statements import load_statements
+from cdp.errors import Conflict, InvalidField, NotFound
+
+CLIENT_CREDENTIALS: Final = "client_credentials"
+_SQL: Final = load_statements("cdp.access")
+_ISSUER_SQL: Final = load_statements("cdp.access.issuer")
+
+
+class NoAccountWithNumber(NotFound):
+    """There is no account {number}."""
+
+    number: str
+
+
+class EmailTaken(Conflict):
+    """Somebody with this e-mail signs in here already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewClient:
+    """An OAuth client with its secret, which nobody can read again. `client_secret` None: a public client."""
+
+    client_id: str
+    client_secret: str | None
+    scopes: tuple[str, ...]
+
+
+def create_client(
+    connection: Connection[Any],
+    *,
+    name: str,
+    scopes: Collection[Scope],
+    grant_types: Sequence[str] = (CLIENT_CREDENTIALS,),
+    redirect_uris: Sequence[str] = (),
+    identity_scopes: Sequence[str] = (),
+    public: bool = False,
+) -> NewClient:
+    """Register an OAuth client. With `authorization_code` among the grants staff can let it act for them.
+
+    `identity_scopes`: openid, profile, email. Raises InvalidField when it could ask for nothing.
+    """
+    granted = (*identity_scopes, *sorted(scope.value for scope in scopes))
+    if not granted:
+        raise InvalidField(field="scope", problem="is required; a client without a scope may do nothing.")
+    secret = None if public else new_secret()
+    client_id = f"{_slug(name)}-{new_secret()[:8].lower().replace('_', '0').replace('-', '0')}"
+    connection.execute(
+        _ISSUER_SQL["save_client"],
+        {
+            "client_id": client_id,
+            "name": name,
+            "secret_hash": digest(secret) if secret else None,
+            "auth_method": "none" if public else "client_secret_basic",
+            "grant_types": list(grant_types),
+            "redirect_uris": list(redirect_uris),
+            "post_logout_redirect_uris": [],
+            "scopes": list(granted),
+        },
+    )
+    return NewClient(client_id=client_id, client_secret=secret, scopes=granted)
+
+
+def create_member(
+    connection: Connection[Any],
+    *,
+    issuer: str,
+    email: str,
+    name: str,
+    password: str,
+    accounts: Sequence[tuple[str, Role]],
+    locale: str = "en",
+) -> UUID:
+    """A person who signs in at the embedded issuer with `password`, member of accounts by number; answers the
+    member's id.
+
+    Raises EmailTaken, NoAccountWithNumber, InvalidField (password).
+    """
+    subject = _create_person(connection, email=email, name=name, password=password, locale=locale)
+    return create_membership(
+        connection, issuer=issuer, subject=subject, email=email, name=name, accounts=accounts, locale=locale
+    )
+
+
+def create_membership(
+    connection: Connection[Any],
+    *,
+    issuer: str,
+    subject: str,
+    email: str,
+    name: str,
+    accounts: Sequence[tuple[str, Role]],
+    locale: str = "en",
+) -> UUID:
+    """Let whoever `issuer` calls `subject` into accounts, by number; answers the member's id. Raises
+    NoAccountWithNumber.
+    """
+    member = {"issuer": issuer, "subject": subject, "email": email, "name": name, "locale": locale}
+    member_id: UUID = _one(connection, _SQL["save_member"], member)
+    numbers, roles = [number for number, _ in accounts], [role.value for _, role in accounts]
+    values = {"member_id": member_id, "numbers": numbers, "roles": roles}
+    found = {row[0] for row in connection.execute(_SQL["save_memberships"], values)}
+    for number in numbers:
+        if number not in found:
+            raise NoAccountWithNumber(number=number)
+    return member_id
+
+
+def create_staff(
+    connection: Connection[Any],
+    *,
+    email: str,
+    name: str,
+    title: str | None = None,
+    phone: str | None = None,
+    issuer: str | None = None,
+    password: str | None = None,
+) -> UUID:
+    """Somebody of the company's staff; with `issuer` and `password` they can sign in at the embedded issuer.
+
+    Raises EmailTaken, InvalidField (password).
+    """
+    subject = None
+    if password is not None:
+        subject = _create_person(connection, email=email, name=name, password=password, locale="en")
+    staff = {"email": email, "name": name, "title": title, "phone": phone, "issuer": issuer, "subject": subject}
+    staff_id: UUID = _one(connection, _SQL["save_staff"], staff)
+    return staff_id
+
+
+def invite_member(connection: Connection[Any], *, email: str, account_number: str, role: Role, invited_by: str) -> str:
+    """The secret of a new invite's link: single use, 72 hours, for this e-mail. Raises NoAccountWithNumber."""
+    row = connection.execute(_SQL["account_by_number"], {"number": account_number}).fetchone()
+    if row is None:
+        raise NoAccountWithNumber(number=account_number)
+    secret = new_secret()
+    invite = {"invite": digest(secret), "email": _normal(email), "account_id": row[0], "role": role.value}
+    connection.execute(_SQL["save_invite"], {**invite, "invited_by": invited_by})
+    return secret
+
+
+def _create_person(connection: Connection[Any], *, email: str, name: str, password: str, locale: str) -> str:
+    values = {"email": _normal(email), "name": name, "locale": locale, "password_hash": hash_password(password)}
+    row = connection.execute(_ISSUER_SQL["save_person"], values).fetchone()
+    if row is None:
+        raise EmailTaken
+    return str(row[0])
+
+
+def _one(connection: Connection[Any], statement: LiteralString, values: Mapping[str, object]) -> Any:
+    row = connection.execute(statement, values).fetchone()
+    return row[0] if row else None
+
+
+def _normal(email: str) -> str:
+    return email.strip().casefold()
+
+
+def _slug(name: str) -> str:
+    return "-".join(
+        "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name).lower().split()
+    )

@@ -1,0 +1,182 @@
+"""Bearer tokens at our doors: RFC 9068 access tokens of the one issuer, checked once and remembered until they expire.
+
+The check itself is public-key cryptography; GraphQL must not pay it at every request, so an accepted token is
+remembered by its hash. What must end sooner (a revoked token or family, a disabled client) is asked of the database
+every two seconds.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+from joserfc.jwk import KeySet
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from starlette.requests import HTTPConnection
+
+from cdp.access.keys import LEEWAY_SECONDS, IssuerKeys, UntrustedToken, remote_keys, trusted_claims
+from cdp.access.relying_party import RelyingParty
+from cdp.access.sealing import digest
+from cdp.access.viewer import Scope, Tool
+from cdp.db.statements import load_statements
+from cdp.errors import Forbidden, Unauthenticated, Unavailable
+from cdp.settings import Settings
+
+MOST_REMEMBERED: Final = 10_000
+REFUSALS_LIVE_SECONDS: Final = 2
+_SQL: Final = load_statements("cdp.access")
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+class TokenMissing(Unauthenticated):
+    """Send an access token: `Authorization: Bearer …`."""
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the WWW-Authenticate header (RFC 6750 §3)."""
+        return "Bearer"
+
+
+class TokenInvalid(Unauthenticated):
+    """The access token is not valid: {problem}."""
+
+    problem: str
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the WWW-Authenticate header."""
+        return f'Bearer error="invalid_token", error_description="{self.problem}"'
+
+
+class ScopeMissing(Forbidden):
+    """The access token lacks the scope {scope}."""
+
+    scope: str
+
+    @property
+    def www_authenticate(self) -> str:
+        """Value of the WWW-Authenticate header."""
+        return f'Bearer error="insufficient_scope", scope="{self.scope}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Accepted:
+    tool: Tool
+    good_until: float
+    refusable: frozenset[str]
+
+
+class TokenVerifier:
+    """Checks access tokens of the configured issuer. One per process; the application keeps it as `app.state.tokens`.
+
+    `pool` answers the application's open pool. Keys of the embedded issuer come from the database, of any other by
+    discovery, through `http`, which then is needed.
+    """
+
+    def __init__(self, pool: Callable[[], Pool], settings: Settings, *, http: httpx2.AsyncClient | None = None) -> None:
+        self._pool = pool
+        self._issuer = settings.issuer
+        self._audience = settings.public_url
+        self._accepted: OrderedDict[bytes, _Accepted] = OrderedDict()
+        self._refused: frozenset[str] = frozenset()
+        self._refused_read_at = -float("inf")
+        self._keys = self._stored_keys() if settings.issuer_is_embedded else _discovered_keys(http, settings)
+
+    async def tool(self, token: str) -> Tool:
+        """Who this token speaks for. Raises TokenInvalid, Unavailable when the issuer's keys cannot be had."""
+        key = digest(token)
+        accepted = self._accepted.get(key)
+        if accepted is None or accepted.good_until <= time.time():
+            self._accepted.pop(key, None)
+            accepted = self._accepted[key] = await self._check(token)
+            while len(self._accepted) > MOST_REMEMBERED:
+                self._accepted.popitem(last=False)
+        if accepted.refusable & await self._refusals():
+            raise TokenInvalid(problem="it was revoked")
+        return accepted.tool
+
+    async def _check(self, token: str) -> _Accepted:
+        try:
+            claims = await trusted_claims(
+                token, self._keys, issuer=self._issuer, audience=self._audience, types={"at+jwt"}
+            )
+        except UntrustedToken as error:
+            raise TokenInvalid(problem=error.problem) from error
+        except httpx2.HTTPError as error:
+            raise Unavailable(retry_after_seconds=5) from error
+        client_id, scope = claims.get("client_id"), claims.get("scope", "")
+        if not isinstance(client_id, str) or not isinstance(scope, str):
+            raise TokenInvalid(problem="it names no client")
+        known = {known.value: known for known in Scope}
+        ids = (claims.get("jti"), claims.get("family"), f"client {client_id}")
+        return _Accepted(
+            tool=Tool(
+                client_id=client_id,
+                scopes=frozenset(known[name] for name in scope.split() if name in known),
+                acting_for=None if claims["sub"] == client_id else claims["sub"],
+            ),
+            good_until=float(claims["exp"]) + LEEWAY_SECONDS,
+            refusable=frozenset(name for name in ids if isinstance(name, str)),
+        )
+
+    async def _refusals(self) -> frozenset[str]:
+        if time.monotonic() - self._refused_read_at > REFUSALS_LIVE_SECONDS:
+            self._refused_read_at = time.monotonic()
+            async with self._pool().connection() as connection:
+                rows = await (await connection.execute(_SQL["refused_tokens"])).fetchall()
+            self._refused = frozenset(row[0] for row in rows)
+        return self._refused
+
+    def _stored_keys(self) -> IssuerKeys:
+        async def load() -> KeySet:
+            async with self._pool().connection() as connection:
+                rows = await (await connection.execute(_SQL["public_keys"])).fetchall()
+            return KeySet.import_key_set({"keys": [row[0] for row in rows]})
+
+        return IssuerKeys(load)
+
+
+async def authenticate(connection: HTTPConnection, *scopes: Scope) -> Tool:
+    """The tool that a request's bearer token speaks for, having every one of `scopes`.
+
+    Only the Authorization header is read, never the query. Raises TokenMissing, TokenInvalid, ScopeMissing, each with a
+    `www_authenticate` for the answer's header, and Unavailable.
+    """
+    tool = await who(connection)
+    if tool is None:
+        raise TokenMissing
+    require(tool.scopes, scopes)
+    return tool
+
+
+async def who(connection: HTTPConnection) -> Tool | None:
+    """As `authenticate`, without a scope asked for, and None when the request brings no bearer token."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        return None
+    verifier: TokenVerifier = connection.app.state.tokens
+    return await verifier.tool(token.strip())
+
+
+def require(granted: Collection[Scope], needed: Collection[Scope]) -> None:
+    """Raise ScopeMissing for the first of `needed` that is not granted. Nothing needed is a mistake of the program."""
+    if not needed:
+        raise AssertionError("a door that asks for no scope is open to every token")
+    for scope in needed:
+        if scope not in granted:
+            raise ScopeMissing(scope=scope.value)
+
+
+def _discovered_keys(http: httpx2.AsyncClient | None, settings: Settings) -> IssuerKeys:
+    if http is None:
+        raise AssertionError("another issuer's keys are fetched by http")
+    party = RelyingParty(http, issuer=settings.issuer, client_id="", client_secret=None, redirect_uri="")
+
+    async def jwks_uri() -> str:
+        return (await party.provider()).jwks_uri
+
+    return remote_keys(http, jwks_uri)

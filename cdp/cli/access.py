@@ -1,0 +1,94 @@
+"""`cdp source create`, `cdp client create`, `cdp member invite`: who may send, ask and sign in. Secrets are shown once."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from cdp.access.viewer import Role, Scope
+from cdp.cli.database import database
+from cdp.settings import load_settings
+
+commands = typer.Typer()
+source = typer.Typer(help="Systems that tell us something: the web shop, the ERP, a store.")
+client = typer.Typer(help="OAuth clients: tools and integrators.")
+member = typer.Typer(help="People who sign in to the extranet.")
+commands.add_typer(source, name="source")
+commands.add_typer(client, name="client")
+commands.add_typer(member, name="member")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@source.command("create")
+def create_a_source(
+    name: Annotated[str, typer.Argument(help="Unique name, e.g. web-shop.")],
+    channel: Annotated[str, typer.Option(help="web, app, store, phone, email, visit, erp or crm.")] = "web",
+    division: Annotated[str | None, typer.Option(help="Part of the company it belongs to.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it stands.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a source and print its write key."""
+    from cdp.db.engine import connect
+    from cdp.ingest.sources import create_source
+
+    with database(load_settings()) as url, connect(url) as connection:
+        made = create_source(connection, name, channel=channel, division=division, location=location)
+    _tell({"name": name, "write_key": made.write_key}, as_json=as_json)
+
+
+@client.command("create")
+def create_a_client(
+    name: Annotated[str, typer.Argument(help="What it is called, e.g. call-centre desktop.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; repeat for several.")],
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where staff are sent back to, to let it act for them; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register an OAuth client and print its id and secret."""
+    from cdp.access.people import CLIENT_CREDENTIALS, create_client
+    from cdp.db.engine import connect
+
+    for_staff = ("authorization_code", "refresh_token") if redirect_uri else ()
+    with database(load_settings()) as url, connect(url) as connection:
+        made = create_client(
+            connection,
+            name=name,
+            scopes=scope,
+            grant_types=(CLIENT_CREDENTIALS, *for_staff),
+            redirect_uris=redirect_uri or (),
+            identity_scopes=("openid", "profile", "email") if redirect_uri else (),
+        )
+    told = {"client_id": made.client_id, "client_secret": made.client_secret, "scopes": list(made.scopes)}
+    _tell(told, as_json=as_json)
+
+
+@member.command("invite")
+def invite_a_member(
+    email: Annotated[str, typer.Argument(help="Whom the invitation is for.")],
+    account: Annotated[str, typer.Option(help="Number of the account.", metavar="NO")],
+    role: Annotated[Role, typer.Option(help="What they may see there.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print a link that lets somebody into an account: once, within 72 hours."""
+    from cdp.access.people import invite_member
+    from cdp.db.engine import connect
+    from cdp.settings import SettingsError
+
+    settings = load_settings()
+    if not settings.issuer_is_embedded:
+        raise SettingsError(variable="CDP_OIDC_ISSUER", problem="is set: people are invited at that issuer.")
+    with database(settings) as url, connect(url) as connection:
+        secret = invite_member(connection, email=email, account_number=account, role=role, invited_by="command line")
+    _tell({"link": f"{settings.issuer}/invite/{secret}", "email": email, "expires_hours": 72}, as_json=as_json)
+
+
+def _tell(told: Mapping[str, object], *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        typer.echo(json.dumps(told))
+        return
+    for name, value in told.items():
+        typer.echo(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
