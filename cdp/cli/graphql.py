@@ -13,11 +13,9 @@ def schema(
     write: Annotated[Path | None, typer.Option(help="Write it to this file instead.", metavar="FILE")] = None,
 ) -> None:
     """Print the GraphQL schema in its definition language."""
-    from strawberry.printer import print_schema
+    from cdp.schema import print_contract
 
-    from cdp.schema import schema as built
-
-    text = print_schema(built) + "\n"
+    text = print_contract().rstrip("\n") + "\n"
     if write is None:
         typer.echo(text, nl=False)
     else:
