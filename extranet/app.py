@@ -1,6 +1,6 @@
 """The extranet's ASGI application: routes, middleware, start and end. `extranet.app:app` is made when a server asks for it.
 
-Every route but signing in and out, the style sheet's files and the liveness probe goes through `signed_in`, the catch-all for
+Every route but signing in and out, the style sheet's files and the probes goes through `signed_in`, the catch-all for
 unknown addresses included: without a session each redirects to `/sign-in`, so nobody learns from outside which pages exist.
 """
 
@@ -14,6 +14,8 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -34,6 +36,7 @@ from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
 
 STATIC: Final = Path(__file__).parent / "static"
+READY_SECONDS: Final = 2.0
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 Page = Callable[[Visit], Awaitable[Response]]
 
@@ -43,7 +46,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        url = settings.portal_database_url or settings.database_url
+        url = settings.portal_database_url
         if url is None:
             raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required by the extranet.")
         async with open_access(settings) as access, open_graph(url, "cdp_portal") as graph:
@@ -121,6 +124,17 @@ async def alive(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
+async def ready(request: Request) -> Response:
+    """Readiness: the database answers the portal's role."""
+    portal: Portal = request.app.state.portal
+    try:
+        async with portal.graph.pool.connection(timeout=READY_SECONDS) as connection:
+            await connection.execute("SELECT 1")
+    except (OSError, PoolTimeout, DatabaseError):
+        return PlainTextResponse("the database does not answer", status_code=503)
+    return PlainTextResponse("ready")
+
+
 async def unknown(_visit: Visit) -> Response:
     """Any other address."""
     raise PageNotFound
@@ -145,6 +159,7 @@ ROUTES: Final = (
     Route("/sign-out", sessions.sign_out, methods=["POST"]),
     Route("/signed-out", sessions.signed_out, methods=["GET"]),
     Route("/healthz", alive),
+    Route("/readyz", ready),
     Mount("/static", LastingFiles(directory=STATIC)),
     Route("/{anything:path}", signed_in(unknown), methods=["GET"]),
 )

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -47,6 +49,12 @@ async def refused(request: Request, error: Exception) -> Response:
     return page(request, error.http_status, says=says, headers=headers)
 
 
+async def unreachable(request: Request, error: Exception) -> Response:
+    """The database does not answer in time."""
+    log.error("the database does not answer", kind=type(error).__name__)
+    return page(request, HTTPStatus.SERVICE_UNAVAILABLE, framed=False, headers={"Retry-After": "60"})
+
+
 async def broke(request: Request, _error: Exception) -> Response:
     """A fault of ours. The server logs it; the page tells nothing of it."""
     return page(request, HTTPStatus.INTERNAL_SERVER_ERROR, framed=False)
@@ -76,5 +84,7 @@ def page(
 FAILURES: Final[Mapping[Any, Any]] = MappingProxyType({
     HTTPException: http_failed,
     CdpError: refused,
+    PoolTimeout: unreachable,
+    OperationalError: unreachable,
     Exception: broke,
 })  # fmt: skip

@@ -4,6 +4,7 @@ A page gets one `Formats` and formats nothing itself. Days are the seller's acco
 are shown in the member's time zone, which is named (statement rule 9).
 """
 
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -46,8 +47,7 @@ class Formats:
 
     def amount(self, amount: Decimal, currency: str) -> str:
         """An amount without the sign, for columns whose heading names the currency."""
-        decimals = get_currency_precision(currency)
-        return str(self.locale.decimal_formats[None].apply(amount, self.locale, force_frac=(decimals, decimals)))
+        return self._plain(amount, get_currency_precision(currency))
 
     def currency_name(self, currency: str) -> str:
         """The currency in words, such as `Euro`."""
@@ -56,8 +56,7 @@ class Formats:
     def number(self, value: Decimal | int) -> str:
         """A count or a quantity, without decimals that say nothing."""
         exact = Decimal(value).normalize()
-        decimals = max(0, -int(exact.as_tuple().exponent))
-        return str(self.locale.decimal_formats[None].apply(exact, self.locale, force_frac=(decimals, decimals)))
+        return self._plain(exact, max(0, -int(exact.as_tuple().exponent)))
 
     def percent(self, share: Decimal) -> str:
         """A share of 1 as a whole percentage."""
@@ -82,6 +81,11 @@ class Formats:
     def day_of(self, at: datetime) -> str:
         """The day an instant falls on in the member's time zone."""
         return self.day(at.astimezone(self.time_zone).date())
+
+    def _plain(self, value: Decimal, decimals: int) -> str:
+        pattern = copy(self.locale.decimal_formats[None])
+        pattern.frac_prec = (decimals, decimals)
+        return str(pattern.apply(value, self.locale))
 
 
 def formats_for(locale: str, time_zone: str) -> Formats:

@@ -1,8 +1,7 @@
 """The statement of account: a page, and the same rows as CSV. The ledger keeps its rules; this asks and shows.
 
-A query that is wrong gets the form again with what is wrong beside the field, and no figures: those of another period would mislead.
+A query that is wrong gets the form again, with what is wrong beside the field and no figures of another period.
 """
-
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final

@@ -1,0 +1,243 @@
+"""A small business for the extranet's tests, recorded through the ledger's own functions, so that every figure is known.
+
+Two key accounts: K-1001, whose figures the tests spell out, and K-2002, whose names are canaries that K-1001's members must
+never see and whose ledger is long enough to be paged. `TODAY` is the seller's date in all of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+
+from cdp.access.passwords import hash_password
+from cdp.db.locks import hold_customers_exclusive
+from cdp.db.statements import load_statements
+from cdp.ledger.accounts import AccountRecord, record_accounts
+from cdp.ledger.allocations import AllocationRecord, DisputeRecord, record_allocations, record_disputes
+from cdp.ledger.entries import EntryRecord, record_entries
+from cdp.ledger.orders import OrderEventRecord, OrderLine, OrderRecord, record_orders
+from cdp.ledger.shipments import ShipmentLine, ShipmentRecord, record_shipments
+
+NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TODAY: Final = NOW.date()
+PASSWORD: Final = "correct horse battery staple"
+CANARIES: Final = ("K-2002", "Zeppelin", "SO-9001", "INV-90", "canary")
+MANY: Final = 130
+SOURCE: Final = uuid4()
+
+# Who may sign in: e-mail, name, and the roles in accounts.
+MEMBERS: Final = (
+    ("finance@lusitania.example", "Inês Duarte", {"K-1001": "finance"}),
+    ("buyer@lusitania.example", "Rui Costa", {"K-1001": "buyer"}),
+    ("viewer@lusitania.example", "Ana Lopes", {"K-1001": "viewer"}),
+    ("admin@zeppelin.example", "Zofia canary", {"K-2002": "client_admin"}),
+    ("both@holding.example", "Otto Berg", {"K-1001": "finance", "K-2002": "buyer"}),
+)
+# The ledger of K-1001 in EUR. On TODAY: balance 2,800.00, of which open 2,950.50 and unapplied 150.50; overdue 2,650.50.
+ENTRIES: Final = (
+    (
+        "2026-08-03",
+        "invoice",
+        "INV-1",
+        "1000.00",
+        "2026-09-02",
+        {"purchase_order": "PO-88120", "description": "=1+1 pallets"},
+    ),
+    ("2026-08-20", "payment", "PAY-1", "-600.00", None, {"description": "SEPA transfer"}),
+    ("2026-09-15", "invoice", "INV-2", "250.50", "2026-10-15", {}),
+    ("2026-10-05", "credit_note", "CN-1", "-50.50", None, {}),
+    ("2026-10-20", "invoice", "INV-3", "2000.00", "2026-11-19", {"purchase_order": "@PO; drop"}),
+    ("2026-11-10", "invoice", "INV-4", "300.00", "2026-12-10", {}),
+    ("2026-11-12", "payment", "PAY-2", "-100.00", None, {"description": "<b>without reference</b>"}),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Business:
+    """Ids of what was recorded, by number."""
+
+    orders: dict[str, UUID]
+    accounts: dict[str, UUID]
+
+
+def record_business(connection: Connection[Any], *, issuer: str) -> Business:
+    """Record all of it and let the members in, who sign in at `issuer`; the caller commits."""
+    hold_customers_exclusive(connection)
+    connection.execute(
+        "INSERT INTO source (source_id, name, channel, identifier_namespace) VALUES (%s, 'erp', 'erp', 'erp_id')",
+        [SOURCE],
+    )
+    people = {name: _customer(connection, name, kind) for name, kind in (
+        ("Lusitânia Gráfica", "organisation"), ("Zeppelin canary AG", "organisation"), ("Beatriz Sá", "person"),
+    )}  # fmt: skip
+    connection.execute(
+        """INSERT INTO affiliation (customer_id, organisation_profile_id, person_profile_id, person_customer_id, since_at, stated_at)
+        VALUES (%s, %s, %s, %s, now(), now())""",
+        [people["Lusitânia Gráfica"], uuid4(), uuid4(), people["Beatriz Sá"]],
+    )
+    access = load_statements("cdp.access")
+    staff = connection.execute(
+        access["save_staff"],
+        {"email": "marta@meridian.example", "name": "Marta Kowalska", "title": "Key account manager",
+         "phone": "+351 213 555 014", "issuer": None, "subject": None},
+    ).fetchone()  # fmt: skip
+    assert staff
+    accounts = dict(
+        record_accounts(
+            connection,
+            [
+                _account("K-1001", people["Lusitânia Gráfica"], "Lusitânia Gráfica", staff[0]),
+                _account("K-2002", people["Zeppelin canary AG"], "Zeppelin canary AG", None),
+            ],
+        )
+    )
+    orders = _orders(connection, people, accounts)
+    _ledger(connection, people, accounts, orders)
+    for email, name, roles in MEMBERS:
+        _member(connection, email, name, {accounts[number]: role for number, role in roles.items()}, issuer)
+    return Business(orders=orders, accounts=accounts)
+
+
+def _customer(connection: Connection[Any], name: str, kind: str) -> UUID:
+    row = connection.execute(
+        """INSERT INTO customer (customer_id, kind, name, first_seen_at, last_seen_at)
+        VALUES (new_id(), %s, %s, now(), now()) RETURNING customer_id""",
+        [kind, name],
+    ).fetchone()
+    assert row
+    found: UUID = row[0]
+    return found
+
+
+def _account(number: str, holder: UUID, name: str, manager: UUID | None) -> AccountRecord:
+    return AccountRecord(
+        source_id=SOURCE, number=number, customer_id=holder, profile_id=uuid4(), name=name, tier="key", currency="EUR",
+        legal_name=f"{name}, S.A.", tax_id="PT503456789", credit_limit=Decimal("5000.00"), payment_terms_days=30,
+        manager_staff_id=manager,
+    )  # fmt: skip
+
+
+def _orders(connection: Connection[Any], people: dict[str, UUID], accounts: dict[str, UUID]) -> dict[str, UUID]:
+    def order(
+        number: str, account: str, placed: str, promised: str, lines: Sequence[OrderLine], **more: Any
+    ) -> OrderRecord:
+        holder = people["Lusitânia Gráfica" if account == "K-1001" else "Zeppelin canary AG"]
+        placed_at = datetime.fromisoformat(placed + "T09:14:00+00:00")
+        return OrderRecord(
+            source_id=SOURCE, external_id=number, number=number, customer_id=holder, account_id=accounts[account],
+            profile_id=uuid4(), channel="web", placed_at=placed_at, promised_on=date.fromisoformat(promised),
+            currency="EUR", total=sum((line.amount for line in lines), Decimal(0)), lines=tuple(lines),
+            events=(OrderEventRecord(kind="placed", occurred_at=placed_at, record_key=f"{number} placed"),),
+            **{"status": "placed", **more},
+        )  # fmt: skip
+
+    paper = OrderLine(line_no=1, product="PAP-90", name="Coated paper, pallet", quantity=Decimal(12),
+                      unit_price=Decimal("100.00"), amount=Decimal("1200.00"))  # fmt: skip
+    ink = OrderLine(line_no=2, product="INK-5", name="Ink <set>", quantity=Decimal(6), quantity_cancelled=Decimal(2),
+                    unit_price=Decimal("25.50"), amount=Decimal("102.00"))  # fmt: skip
+    contact = people["Beatriz Sá"]
+    told = [
+        order("SO-1001", "K-1001", "2026-08-01", "2026-08-10", [paper], status="delivered", purchase_order="PO-88120"),
+        order(
+            "SO-1002",
+            "K-1001",
+            "2026-11-02",
+            "2026-11-18",
+            [paper, ink],
+            status="confirmed",
+            contact_customer_id=contact,
+        ),
+        order("SO-1003", "K-1001", "2026-11-19", "2026-12-01", [ink], purchase_order="4500017342"),
+        order("SO-9001", "K-2002", "2026-11-05", "2026-11-08", [paper], purchase_order="canary"),
+    ]
+    told += [
+        order(f"SO-1{number}", "K-1001", f"2026-06-{1 + number % 28:02}", "2026-06-30", [paper], status="cancelled")
+        for number in range(100, 140)
+    ]
+    record_orders(connection, told)
+    found = dict(connection.execute("SELECT number, order_id FROM sales_order").fetchall())
+    record_shipments(
+        connection,
+        [
+            _shipment("SH-1", people, found["SO-1001"], "delivered", "2026-08-09", "2026-08-10", "https://carrier.example/SH-1"),
+            _shipment("SH-2", people, found["SO-1002"], "delivered", "2026-11-05", "2026-11-18", "https://carrier.example/SH-2",
+                      lines=(ShipmentLine(line_no=1, quantity=Decimal(8)), ShipmentLine(line_no=2, quantity=Decimal(4)))),
+            _shipment("SH-3", people, found["SO-1002"], "planned", None, "2026-11-18", "javascript:alert(1)",
+                      lines=(ShipmentLine(line_no=1, quantity=Decimal(4)),)),
+        ],
+    )  # fmt: skip
+    return found
+
+
+def _shipment(
+    number: str,
+    people: dict[str, UUID],
+    order: UUID,
+    status: Any,
+    shipped: str | None,
+    promised: str,
+    tracking_url: str,
+    lines: tuple[ShipmentLine, ...] = (),
+) -> ShipmentRecord:
+    shipped_at = datetime.fromisoformat(shipped + "T07:00:00+00:00") if shipped else None
+    return ShipmentRecord(
+        source_id=SOURCE, external_id=number, customer_id=people["Lusitânia Gráfica"], order_id=order, number=number,
+        status=status, carrier="Rail & Road", tracking_number=f"RR{number}", tracking_url=tracking_url,
+        promised_on=date.fromisoformat(promised), shipped_at=shipped_at,
+        delivered_at=shipped_at + timedelta(days=1) if shipped_at and status == "delivered" else None, lines=lines,
+    )  # fmt: skip
+
+
+def _ledger(
+    connection: Connection[Any], people: dict[str, UUID], accounts: dict[str, UUID], orders: dict[str, UUID]
+) -> None:
+    def entry(
+        account: str, words: tuple[str, Any, str, str, str | None], currency: str = "EUR", **more: Any
+    ) -> EntryRecord:
+        posted_on, kind, number, amount, due_on = words
+        holder = people["Lusitânia Gráfica" if account == "K-1001" else "Zeppelin canary AG"]
+        return EntryRecord(
+            source_id=SOURCE, external_id=number, customer_id=holder, account_id=accounts[account], kind=kind,
+            document_number=number, currency=currency, amount=Decimal(amount), posted_on=date.fromisoformat(posted_on),
+            due_on=date.fromisoformat(due_on) if due_on else None, **more,
+        )  # fmt: skip
+
+    entries = [entry("K-1001", words, **more) for *words, more in ENTRIES]  # type: ignore[arg-type]
+    entries[0] = entry("K-1001", ENTRIES[0][:5], order_id=orders["SO-1001"], **ENTRIES[0][5])
+    entries.append(entry("K-1001", ("2026-10-01", "invoice", "US-1", "99.99", "2026-10-31"), "USD"))
+    for number in range(MANY):
+        day = date(2026, 1, 1) + timedelta(days=number)
+        entries.append(
+            entry("K-2002", (f"{day}", "invoice", f"INV-90{number:03}", "10.01", f"{day + timedelta(days=30)}"))
+        )
+    assert record_entries(connection, entries) == []
+    allocation = AllocationRecord(
+        source_id=SOURCE,
+        external_id="A-1",
+        credit="PAY-1",
+        debit="INV-1",
+        amount=Decimal("600.00"),
+        allocated_on=date(2026, 8, 20),
+    )
+    assert record_allocations(connection, [allocation]) == []
+    dispute = DisputeRecord(
+        source_id=SOURCE, external_id="D-1", entry="INV-2", reason="Torn", opened_on=date(2026, 10, 1)
+    )
+    assert record_disputes(connection, [dispute]) == []
+
+
+def _member(connection: Connection[Any], email: str, name: str, roles: dict[UUID, str], issuer: str) -> None:
+    known, people = load_statements("cdp.access"), load_statements("cdp.access.issuer")
+    person = {"email": email, "name": name, "locale": "en", "password_hash": hash_password(PASSWORD)}
+    row = connection.execute(people["save_person"], person).fetchone()
+    assert row
+    member = {"issuer": issuer, "subject": str(row[0]), "email": email, "name": name, "locale": "en"}
+    row = connection.execute(known["save_member"], member).fetchone()
+    assert row
+    for account_id, role in roles.items():
+        values = {"account_id": account_id, "member_id": row[0], "role": role}
+        connection.execute(known["save_membership"], values)
