@@ -26,11 +26,12 @@ demo: $(VENV)/.installed  ## start everything with demo data, until Ctrl-C (DEMO
 test: $(VENV)/.installed-test provision  ## run every test against a real PostgreSQL and a real browser
 	$(BIN)/pytest -n 2 tests $(TEST_ARGS)
 
-lint: $(VENV)/.installed-test  ## style, types and the one-way rule between rooms
+lint: $(VENV)/.installed-test  ## style, types, the one-way rule between rooms, advisory floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.tooling.floors
 
 format: $(VENV)/.installed-test  ## let ruff lay out the code
 	$(BIN)/ruff check --fix-only .
