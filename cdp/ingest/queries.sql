@@ -1,0 +1,31 @@
+-- name: source_of_key
+-- The source a write key opens, while the key lasts.
+SELECT source.source_id, source.allowed_origins, write_key.expires_at
+FROM write_key JOIN source USING (source_id)
+WHERE key_hash = %(key_hash)s AND (expires_at IS NULL OR expires_at > now());
+
+-- name: put_source
+-- A new source.
+INSERT INTO source (name, channel, division, location, identifier_namespace, default_region, allowed_origins, verified)
+VALUES (
+    %(name)s, %(channel)s, %(division)s, %(location)s, %(identifier_namespace)s, %(default_region)s,
+    %(allowed_origins)s, %(verified)s
+)
+RETURNING source_id;
+
+-- name: put_write_key
+-- A new write key, by its hash.
+INSERT INTO write_key (key_hash, source_id, hint) VALUES (%(key_hash)s, %(source_id)s, %(hint)s);
+
+-- name: end_write_keys
+-- Keys of a source end, soon, unless they end before.
+UPDATE write_key SET expires_at = least(coalesce(expires_at, 'infinity'), now() + %(overlap)s)
+WHERE source_id = %(source_id)s;
+
+-- name: sources_of
+-- What projections need to know of sources.
+SELECT source_id, channel, division, location, default_region FROM source WHERE source_id = ANY (%(source_ids)s);
+
+-- name: source_named
+-- A source by its name.
+SELECT source_id FROM source WHERE name = %(name)s;
