@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
+from typer.main import get_group
 
 from cdp.cli import app
+from cdp.schema import print_contract
 from cdp.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +32,7 @@ def shown(default: object) -> str:
 
 
 def test_every_command_in_the_documents_exists() -> None:
-    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    for group in app.registered_groups:
-        assert group.typer_instance is not None
-        commands = group.typer_instance.registered_commands
-        known |= {command.name or command.callback.__name__ for command in commands if command.callback}
-        known |= {name for name in (group.name, group.typer_instance.info.name) if isinstance(name, str)}
+    known = set(get_group(app).commands)
     named = {name for page in PAGES for name in re.findall(r"`cdp ([a-z]+)", page.read_text(encoding="utf-8"))}
     assert named - known == set()
 
@@ -66,6 +64,17 @@ def test_a_decision_is_short_and_names_what_holds_it(record: Path) -> None:
     files = re.findall(r"`((?:tests|cdp|extranet|pyproject)[\w./-]*)`", held_by)
     assert files
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_query_in_the_documents_fits_the_schema(page: Path) -> None:
+    contract = build_schema(print_contract())
+    queries = re.findall(r"^```graphql\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert [error.message for query in queries for error in validate(contract, parse(query))] == []
+
+
+def test_the_readme_shows_a_query() -> None:
+    assert "```graphql\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_ci_runs_the_two_verbs() -> None:
