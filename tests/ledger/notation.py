@@ -6,10 +6,11 @@
 2026-02-10 dispute INV-1 [until 2026-03-01]
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,8 @@ from cdp.ledger.entries import EntryRecord, record_entries
 from cdp.ledger.refusals import Refusal
 
 SOURCE = UUID(int=1)
+
+Builder = Callable[[FromClause], Select[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,42 +67,13 @@ class Ledger:
         """The source's key of a record of this ledger."""
         return f"{self.account_id}/{external_id}"
 
-    def read(self, builder: Any, to_on: str, from_on: str | None = None) -> list[dict[str, Any]]:
+    def read(self, builder: Builder, to_on: str, from_on: str | None = None) -> list[dict[str, Any]]:
         """Rows of a LATERAL statement builder."""
-        row = self.row(from_on, to_on)
-        part = builder(row).lateral("part")
-        return self.execute(select(part).select_from(row.join(part, true())))
+        return self._execute(rows_query(builder), from_on, to_on)
 
     def figures(self, to_on: str, from_on: str | None = None) -> dict[str, Decimal]:
         """Opening, closing, totals, balance and overdue amount."""
-        row = self.row(from_on, to_on)
-        (figures,) = self.execute(
-            select(
-                statement.opening(row).label("opening"),
-                statement.closing(row).label("closing"),
-                statement.total_debit(row).label("debit"),
-                statement.total_credit(row).label("credit"),
-                statement.balance(row, row.c.currency).label("balance"),
-                statement.overdue(row, row.c.currency, row.c.to_on).label("overdue"),
-            ).select_from(row)
-        )
-        return figures
-
-    def row(self, from_on: str | None, to_on: str) -> FromClause:
-        """The account and period as a FROM clause."""
-        return select(
-            bindparam("customer_id", self.customer_id, Uuid).label("customer_id"),
-            bindparam("account_id", self.account_id, Uuid).label("account_id"),
-            bindparam("currency", self.currency, Text).label("currency"),
-            bindparam("from_on", from_on and date.fromisoformat(from_on), Date).label("from_on"),
-            bindparam("to_on", date.fromisoformat(to_on), Date).label("to_on"),
-        ).subquery("wanted")
-
-    def execute(self, query: Select[Any]) -> list[dict[str, Any]]:
-        """Rows of a Core query, as mappings."""
-        compiled = query.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(compiled.string, compiled.params).fetchall()
+        return self._execute(figures_query(), from_on, to_on)[0]
 
     def lines(self, to_on: str, from_on: str | None = None) -> list[str]:
         """The balance-forward statement: date, number, signed amount, balance, perhaps `disputed`."""
@@ -130,6 +104,17 @@ class Ledger:
         """The five buckets."""
         return [f"{row['bucket']} {row['amount']}" for row in self.read(statement.ageing, to_on)]
 
+    def _execute(self, query: str, from_on: str | None, to_on: str) -> list[dict[str, Any]]:
+        wanted = {
+            "wanted_customer_id": self.customer_id,
+            "wanted_account_id": self.account_id,
+            "wanted_currency": self.currency,
+            "wanted_from_on": from_on and date.fromisoformat(from_on),
+            "wanted_to_on": date.fromisoformat(to_on),
+        }
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, wanted).fetchall()
+
     def _post(self, words: list[str]) -> list[Refusal]:
         on = date.fromisoformat(words[0])
         if words[2] == "->":
@@ -159,6 +144,45 @@ class Ledger:
             told = [words[0], original[0], words[4], str(-original[1])]
             return record_entries(self.connection, [self.entry(words[4], told, reverses=self.name(words[2]))])
         return record_entries(self.connection, [self.entry(words[2], words)])
+
+
+@cache
+def rows_query(builder: Builder) -> str:
+    """SQL of a LATERAL builder for one account and period, compiled once."""
+    row = wanted_row()
+    part = builder(row).lateral("part")
+    return text_of(select(part).select_from(row.join(part, true())))
+
+
+@cache
+def figures_query() -> str:
+    """SQL of the scalar builders for one account and period."""
+    row = wanted_row()
+    return text_of(
+        select(
+            statement.opening(row).label("opening"),
+            statement.closing(row).label("closing"),
+            statement.total_debit(row).label("debit"),
+            statement.total_credit(row).label("credit"),
+            statement.balance(row, row.c.currency).label("balance"),
+            statement.overdue(row, row.c.currency, row.c.to_on).label("overdue"),
+        ).select_from(row)
+    )
+
+
+def wanted_row() -> FromClause:
+    """The account and period as a FROM clause of one row, given as parameters."""
+    types = {"customer_id": Uuid, "account_id": Uuid, "currency": Text, "from_on": Date, "to_on": Date}
+    return select(*(bindparam(f"wanted_{name}", type_=kind).label(name) for name, kind in types.items())).subquery(
+        "row"
+    )
+
+
+def text_of(query: Select[Any]) -> str:
+    """A Core query as psycopg takes it; everything but the parameters of `wanted_row` is literal."""
+    compiled = query.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
+    assert all(name.startswith("wanted_") for name in compiled.params)
+    return compiled.string
 
 
 def a_ledger(connection: Connection[Any], currency: str = "EUR") -> Ledger:
