@@ -60,6 +60,8 @@ _SENSITIVE: Final = (
     (re.compile(r"(?<![\w.-])(?:\+|00)?\d(?:[\s().-]{0,2}\d){7,}(?![\w-])"), "[number]"),
 )
 
+SWITCHED: Final = 101  # a websocket that was accepted; one that was refused counts as 403
+
 Observer = Callable[[str, str, int, float], None]
 """Told of each answered request: method, route template, status, seconds."""
 
@@ -251,7 +253,9 @@ class RequestLog:
             elif message["type"] == "http.response.body":
                 sent += len(message.get("body", b""))
             elif message["type"] == "websocket.accept":
-                status = 101
+                status = SWITCHED
+            elif message["type"] == "websocket.close" and status != SWITCHED:
+                status = 403
             await send(message)
 
         try:

@@ -26,7 +26,7 @@ def doctor(
     from cdp.doctor import examine
 
     settings = load_settings()
-    with database(settings) as url:
+    with database(settings, as_found=True) as url:
         findings = list(examine(settings, url, portal_url=settings.portal_database_url))
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))

@@ -17,16 +17,20 @@ def migrate() -> None:
     from cdp.db.migrate import migrate as bring_to_head
 
     settings = load_settings()
-    with database(settings) as url:
+    with database(settings, as_found=True) as url:
         revision = bring_to_head(url, portal_url=settings.portal_database_url)
     typer.echo(f"The database is at revision {revision}.")
 
 
 @contextmanager
-def database(settings: Settings, *, role: Literal["cdp_app", "cdp_portal"] = "cdp_app") -> Iterator[str]:
+def database(
+    settings: Settings, *, role: Literal["cdp_app", "cdp_portal"] = "cdp_app", as_found: bool = False
+) -> Iterator[str]:
     """URL of the database for `role`: the one that is set, else the embedded server's, up until the block ends.
 
-    The embedded server stops with the process that started it; a command that finds it running leaves it running.
+    The embedded server stops with the process that started it; a command that finds it running leaves it running. It is
+    brought to the head of the migrations (0.04 s when it is there) unless it is wanted `as_found`; a server that was set
+    is the operator's to migrate.
     Raises SettingsError when only the other role's URL is set: the extranet never holds the application's login.
     """
     given, name = (
@@ -40,6 +44,9 @@ def database(settings: Settings, *, role: Literal["cdp_app", "cdp_portal"] = "cd
     if settings.database_url or settings.portal_database_url:
         raise SettingsError(variable=name, problem="is required here, because the other role's address is set.")
     from cdp.db import embedded
+    from cdp.db.migrate import migrate as bring_to_head
 
     with embedded.start(settings.data_dir) as server:
+        if not as_found:
+            bring_to_head(server.url())
         yield server.url() if role == "cdp_app" else server.url(user=role)

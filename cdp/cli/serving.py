@@ -25,7 +25,6 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the API: GraphQL, tracking, import, change feed, embedded issuer."""
-    from cdp.db.migrate import migrate
     from cdp.server import serve as run
     from cdp.server import server_config
 
@@ -34,8 +33,6 @@ def serve(
     if inside and workers > 1:
         raise SettingsError(variable="--worker", problem="needs --workers 1; run `cdp work` beside several processes.")
     with database(settings) as url:
-        if settings.database_url is None:
-            migrate(url)
         os.environ["CDP_DATABASE_URL"] = url
         config = server_config("cdp.app:app", settings, host=host, port=port, workers=workers)
         run(config, load_settings(), work_inside=inside)

@@ -1,5 +1,6 @@
 """The command line answers with one line and an exit status, never with a stack trace."""
 
+import json
 import os
 import subprocess
 import sys
@@ -79,6 +80,23 @@ def test_migrate_brings_a_database_to_head_and_twice_is_once(database_url: str) 
     for _ in range(2):
         result = cdp("migrate", CDP_DATABASE_URL=database_url)
         assert (result.returncode, result.stdout) == (0, f"The database is at revision {head()}.\n"), result.stderr
+
+
+def test_the_embedded_database_is_migrated_for_whoever_comes_first(tmp_path: Path) -> None:
+    made = cdp("source", "create", "web-shop", "--json", CDP_DATA_DIR=str(tmp_path))
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["name"] == "web-shop"
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists(), "the server stops with the command that started it"
+
+
+def test_the_doctor_leaves_the_embedded_database_as_found(tmp_path: Path) -> None:
+    result = cdp("doctor", "--json", CDP_DATA_DIR=str(tmp_path))
+    assert result.returncode == 1
+    failed = {
+        (finding["check"], finding["told"]) for finding in json.loads(result.stdout) if finding["state"] == "fail"
+    }
+    assert ("migrations", "never run") in failed
+    assert ("roles", "cdp_portal is missing") in failed
 
 
 class Answering(BaseHTTPRequestHandler):

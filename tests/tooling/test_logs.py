@@ -15,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cdp.errors import NotFound
 from cdp.logs import RequestLog, configure, scrub
@@ -164,10 +165,20 @@ async def fail(_: Request) -> Response:
     raise ValueError(CANARIES[2])
 
 
+async def talk(socket: WebSocket) -> None:
+    if socket.path_params["name"] == "refused":
+        await socket.close()
+        return
+    await socket.accept()
+    await socket.receive_text()
+    await socket.close()
+
+
 @pytest.fixture
 def client() -> TestClient:
     routes = [
         Route("/greet/{email}", greet),
+        WebSocketRoute("/talk/{name}", talk),
         Mount("/inner", routes=[Route("/fail", fail)]),
     ]
     application = Starlette(routes=routes, middleware=[Middleware(RequestLog)])
@@ -202,6 +213,16 @@ def test_an_unknown_path_is_not_repeated(lines: Lines, client: TestClient) -> No
         ("unmatched", 404),
         ("/inner/…", 404),
     ]
+    assert_no_canary(lines)
+
+
+def test_websockets_are_told_when_they_end(lines: Lines, client: TestClient) -> None:
+    with client.websocket_connect(f"/talk/{CANARIES[0]}") as opened:
+        opened.send_text("hello")
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/talk/refused"):
+        pass
+    told = [(record["method"], record["route"], record["status"]) for record in requests(lines)]
+    assert told == [("WEBSOCKET", "/talk/{name}", 101), ("WEBSOCKET", "/talk/{name}", 403)]
     assert_no_canary(lines)
 
 
