@@ -169,7 +169,7 @@ class Compiler:
         except _Refused:
             column = None
         if column is not None and not isinstance(column, type(null())):
-            compiled = select(column).compile(dialect=_DIALECT)
+            compiled = select(column).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
             sql = str(compiled)
             names = cast("list[str]", compiled.positiontup)  # type: ignore[attr-defined]
             getters = tuple(self._getter(name, compiled.params[name]) for name in names)
@@ -186,7 +186,12 @@ class Compiler:
         )
 
     def bind(
-        self, given: Given, kind: TypeEngine[Any], convert: Callable[[Any], Any] | None = None, *, argument: str = "filter"
+        self,
+        given: Given,
+        kind: TypeEngine[Any],
+        convert: Callable[[Any], Any] | None = None,
+        *,
+        argument: str = "filter",
     ) -> ColumnElement[Any]:
         """A bound parameter whose value is `given`'s at each execution."""
 
@@ -195,7 +200,9 @@ class Compiler:
             if isinstance(found, list) and len(found) > MOST_VALUES:
                 raise graphql_error(LimitExceeded(limit=f"values in {argument}", asked=len(found), most=MOST_VALUES))
             if isinstance(found, str) and "\0" in found:
-                raise graphql_error(ValueInvalid(argument=argument, problem="a text must not hold the character U+0000."))
+                raise graphql_error(
+                    ValueInvalid(argument=argument, problem="a text must not hold the character U+0000.")
+                )
             if convert is None:
                 return found
             try:
@@ -229,7 +236,9 @@ class Compiler:
         columns = []
         for key, nodes in fields.items():
             if len(key) > _LONGEST_KEY:
-                raise graphql_error(LimitExceeded(limit="characters in an alias", asked=len(key), most=_LONGEST_KEY), nodes)
+                raise graphql_error(
+                    LimitExceeded(limit="characters in an alias", asked=len(key), most=_LONGEST_KEY), nodes
+                )
             name = nodes[0].name.value
             if name == "__typename":
                 columns.append(literal_column(f"'{declared.name}'", Text).label(key))
@@ -290,7 +299,9 @@ class Compiler:
 
     # -- edges ----------------------------------------------------------------------------------------------------------
 
-    def _edge(self, declared: GraphField, row: Row | None, kind: Any, nodes: list[FieldNode], path: Any) -> ColumnElement[Any]:
+    def _edge(
+        self, declared: GraphField, row: Row | None, kind: Any, nodes: list[FieldNode], path: Any
+    ) -> ColumnElement[Any]:
         with self._deeper(nodes):
             arguments = self._arguments(declared, nodes)
             if declared.kind == "page":
@@ -374,7 +385,8 @@ class Compiler:
         given = {
             name: value
             for name, argument in signature.items()
-            if (value := read(nodes_by_name.get(name), argument.type, argument.default_value, self.variables)) is not None
+            if (value := read(nodes_by_name.get(name), argument.type, argument.default_value, self.variables))
+            is not None
         }
         return Arguments(given, self, f"{declared.owner}.{declared.name}")
 
@@ -436,7 +448,9 @@ class Compiler:
     def _deeper(self, nodes: list[FieldNode]) -> Any:
         self._depth += 1
         if self._depth > self.limits.depth:
-            raise graphql_error(LimitExceeded(limit="levels of nesting", asked=self._depth, most=self.limits.depth), nodes)
+            raise graphql_error(
+                LimitExceeded(limit="levels of nesting", asked=self._depth, most=self.limits.depth), nodes
+            )
         try:
             yield
         finally:
@@ -467,7 +481,7 @@ class _Page:
         names = {nodes[0].name.value for nodes in wanted.values()}
         info = self._page_info(wanted)
         beyond = ("hasPreviousPage" if self.backward else "hasNextPage") in info
-        rows = names & {"nodes", "edges"} or info
+        rows = beyond or names & {"nodes", "edges"} or info & {"startCursor", "endCursor"}
         compiler = self.compiler
         columns: list[ColumnElement[Any]] = []
         with compiler._within(found.source):  # noqa: SLF001 — one algorithm in two classes
@@ -531,7 +545,12 @@ class _Page:
         columns = compiler._columns(self.target, found.source, fields, path)  # noqa: SLF001
         name = compiler.alias()
         below = select(*columns).correlate(*compiler._scope).subquery(name)  # noqa: SLF001
-        return select(func.row_to_json(literal_column(name))).select_from(below).correlate(*compiler._scope).scalar_subquery()  # noqa: SLF001
+        return (
+            select(func.row_to_json(literal_column(name)))
+            .select_from(below)
+            .correlate(*compiler._scope)
+            .scalar_subquery()
+        )  # noqa: SLF001
 
     def _edge(self, found: Rows, nodes: list[FieldNode], path: Any) -> ColumnElement[Any]:
         compiler = self.compiler
@@ -560,14 +579,18 @@ class _Page:
     def _part(self, key: str, nodes: list[FieldNode], rows: Any, *, beyond: bool) -> ColumnElement[Any]:
         name = nodes[0].name.value
         if name in {"nodes", "edges"}:
-            return self._in_order(rows.c[f"{name[0]}_{key}"[:_LONGEST_KEY]], rows, func.json_agg, beyond=beyond, empty=_EMPTY_LIST)
+            return self._in_order(
+                rows.c[f"{name[0]}_{key}"[:_LONGEST_KEY]], rows, func.json_agg, beyond=beyond, empty=_EMPTY_LIST
+            )
         if name == "totalCount":
             return self._total()
         if name == "__typename":
             return literal_column(f"'{self.connection.name}'", Text)
         return self._info(nodes, rows, beyond=beyond)
 
-    def _in_order(self, column: Any, rows: Any, aggregate: Any, *, beyond: bool, empty: Any = None) -> ColumnElement[Any]:
+    def _in_order(
+        self, column: Any, rows: Any, aggregate: Any, *, beyond: bool, empty: Any = None
+    ) -> ColumnElement[Any]:
         """An aggregate over the page's rows, in order, without the extra row that tells whether there are more."""
         if self.backward:
             from sqlalchemy.dialects.postgresql import aggregate_order_by  # noqa: PLC0415
@@ -628,5 +651,3 @@ def _element(array: ColumnElement[Any], position: ColumnElement[Any]) -> ColumnE
 
 def _stored(value: Any) -> str:
     return str(getattr(value, "value", value))
-
-

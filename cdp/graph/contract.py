@@ -56,10 +56,14 @@ def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryFie
         if filters is not None:
             given.append(argument("filter", Optional[filters], strawberry.UNSET, "Only rows that match."))
         if order is not None:
-            given.append(argument("orderBy", Optional[list[order]], strawberry.UNSET, "Order, most significant term first."))  # type: ignore[valid-type]
+            given.append(
+                argument("orderBy", Optional[list[order]], strawberry.UNSET, "Order, most significant term first.")
+            )  # type: ignore[valid-type]
         bound = f"at most {LARGEST_PAGE}"
         given += [
-            argument("first", Optional[int], strawberry.UNSET, f"Rows from the front: {bound}, {DEFAULT_PAGE} unless given."),
+            argument(
+                "first", Optional[int], strawberry.UNSET, f"Rows from the front: {bound}, {DEFAULT_PAGE} unless given."
+            ),
             argument("after", Optional[str], strawberry.UNSET, "Only rows after this cursor."),
             argument("last", Optional[int], strawberry.UNSET, f"Rows from the back, {bound}."),
             argument("before", Optional[str], strawberry.UNSET, "Only rows before this cursor."),

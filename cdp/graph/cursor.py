@@ -86,9 +86,7 @@ class Order:
             equal = [_same(columns[i], values[i], self.terms[i]) for i in range(index)]
             alternatives.append(and_(*equal, _later(columns[index], values[index], term, backward=backward)))
         if inclusive:
-            alternatives.append(
-                and_(*(_same(c, v, t) for c, v, t in zip(columns, values, self.terms, strict=True)))
-            )
+            alternatives.append(and_(*(_same(c, v, t) for c, v, t in zip(columns, values, self.terms, strict=True))))
         return or_(*alternatives)
 
     def decode(self, cursor: str, row: Row) -> list[Any]:
@@ -118,9 +116,7 @@ def _same(column: ColumnElement[Any], value: ColumnElement[Any], term: Term) -> 
     return column.is_not_distinct_from(value) if term.nullable else column == value
 
 
-def _later(
-    column: ColumnElement[Any], value: ColumnElement[Any], term: Term, *, backward: bool
-) -> ColumnElement[bool]:
+def _later(column: ColumnElement[Any], value: ColumnElement[Any], term: Term, *, backward: bool) -> ColumnElement[bool]:
     compared = column < value if term.descending != backward else column > value
     if not term.nullable:
         return compared

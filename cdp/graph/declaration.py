@@ -150,12 +150,15 @@ def scalar(
     filters: bool = False,
     orders: bool = False,
     nullable: bool = False,
+    name: str | None = None,
 ) -> Any:
-    """A scalar field: a column by name, or an expression of the row. `nullable` matters for ordering only."""
+    """A scalar field: a column by name, or an expression of the row. `nullable` matters for ordering only; `name` is the
+    GraphQL name where Python can't have it.
+    """
     declared = GraphField(
         kind="value", where=where, scope=scope, member=member, filters=filters, orders=orders, nullable=nullable
     )
-    return _strawberry_field(declared, description)
+    return strawberry.field(description=description, name=name, metadata={METADATA_KEY: declared})
 
 
 def one(
@@ -254,9 +257,7 @@ class Registry:
 def strawberry_fields(python: type) -> list[tuple[StrawberryField, GraphField]]:
     """Declared graph fields of a Strawberry class, in order."""
     definition = python.__strawberry_definition__  # type: ignore[attr-defined]
-    return [
-        (each, each.metadata[METADATA_KEY]) for each in definition.fields if METADATA_KEY in (each.metadata or {})
-    ]
+    return [(each, each.metadata[METADATA_KEY]) for each in definition.fields if METADATA_KEY in (each.metadata or {})]
 
 
 def argument(name: str, annotation: Any, default: Any, description: str) -> StrawberryArgument:

@@ -69,7 +69,11 @@ class InputTypes:
         for field, graph_field in strawberry_fields(declared.python):
             if graph_field.filters:
                 name = field.name if field.graphql_name is None else field.graphql_name
-                fields[field.python_name] = (Optional[self._operator_of(field.type)], _camel(name), f"By {_camel(name)}.")
+                fields[field.python_name] = (
+                    Optional[self._operator_of(field.type)],
+                    _camel(name),
+                    f"By {_camel(name)}.",
+                )
         if not fields:
             return None
         for word, text in (("and", "All of these."), ("or", "At least one of these."), ("not", "Not this.")):
@@ -124,7 +128,9 @@ class InputTypes:
         return self._operators[key]
 
 
-def condition(declared: GraphType, row: Row, given: Given, bind: Callable[..., ColumnElement[Any]]) -> ColumnElement[bool]:
+def condition(
+    declared: GraphType, row: Row, given: Given, bind: Callable[..., ColumnElement[Any]]
+) -> ColumnElement[bool]:
     """SQL of a filter on `row`. `bind(given, type, convert)` makes a parameter."""
     if given.is_null:
         return true()
@@ -162,7 +168,11 @@ def order_terms(declared: GraphType, given: Given) -> list[Term]:
 
 
 def _operator(
-    column: ColumnElement[Any], operator: str, operand: Given, bind: Callable[..., ColumnElement[Any]], prefix: str | None
+    column: ColumnElement[Any],
+    operator: str,
+    operand: Given,
+    bind: Callable[..., ColumnElement[Any]],
+    prefix: str | None,
 ) -> ColumnElement[bool]:
     if operator == "isNull":
         return column.is_(None) if operand.value else column.is_not(None)
@@ -189,7 +199,9 @@ def _operator(
     return comparisons[operator]()
 
 
-def _input(name: str, description: str, fields: dict[str, tuple[Any, str, str]], defaults: dict[str, Any] | None = None) -> type:
+def _input(
+    name: str, description: str, fields: dict[str, tuple[Any, str, str]], defaults: dict[str, Any] | None = None
+) -> type:
     body: dict[str, Any] = {"__annotations__": {}, "__doc__": description}
     for python_name, (annotation, graphql_name, text) in fields.items():
         body["__annotations__"][python_name] = annotation
@@ -211,5 +223,3 @@ def _camel(name: str) -> str:
 
 def _upper(name: str) -> str:
     return name.upper()
-
-

@@ -53,5 +53,9 @@ def graphql_error(refusal: Forbidden | Invalid, nodes: list[Any] | None = None, 
     """The refusal as a GraphQL error with its code and ids in `extensions`."""
     located: list[Node] | None = list(nodes) if nodes else None
     return GraphQLError(
-        refusal.message, nodes=located, path=path, extensions={"code": refusal.code, **refusal.ids}, original_error=refusal
+        refusal.message,
+        nodes=located,
+        path=path,
+        extensions={"code": refusal.code, **refusal.ids},
+        original_error=refusal,
     )

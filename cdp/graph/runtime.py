@@ -120,10 +120,14 @@ class GraphRunner:
         context.nodes += plan.nodes
         if plan.sql is None:
             return Answer(None, plan.refusals, plan.type_name)
-        found = await _run(context, plan.sql, plan.parameters(Execution(info.variable_values, context.viewer, context.today)))
+        found = await _run(
+            context, plan.sql, plan.parameters(Execution(info.variable_values, context.viewer, context.today))
+        )
         return Answer(found, plan.refusals, node.name if node else plan.type_name)
 
-    def _plan(self, declared: GraphField, info: GraphQLResolveInfo, context: GraphContext, node: GraphType | None) -> Plan:
+    def _plan(
+        self, declared: GraphField, info: GraphQLResolveInfo, context: GraphContext, node: GraphType | None
+    ) -> Plan:
         viewer = context.viewer
         source = info.operation.loc
         key = (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, func, literal_column, select, true, union
 
 from cdp.access.tables import source
@@ -68,7 +69,9 @@ def recognised(_row: Row, arguments: Arguments) -> Rows:
     kind = ARRAY(Text)
     namespaces = bind(given, kind, lambda items: [item["namespace"] for item in items], argument="identifiers")
     values = bind(given, kind, _normal_forms, argument="identifiers")
-    asked = func.unnest(namespaces, values).table_valued("namespace", "value", with_ordinality="position").render_derived()
+    asked = (
+        func.unnest(namespaces, values).table_valued("namespace", "value", with_ordinality="position").render_derived()
+    )
     rank = case(
         *((asked.c.namespace == name, position) for position, name in enumerate(RECOGNITION_ORDER)),
         else_=len(RECOGNITION_ORDER),
@@ -153,7 +156,7 @@ def organisations(row: Row, _arguments: Arguments) -> Rows:
 def _affiliations(row: Row, near: ColumnElement[Any], far: ColumnElement[Any]) -> Rows:
     once = (
         select(affiliation.c.customer_id, affiliation.c.person_customer_id, affiliation.c.role, affiliation.c.since_at)
-        .distinct(far)
+        .ext(distinct_on(far))
         .where(near == row.c.customer_id)
         .order_by(far, affiliation.c.since_at)
         .correlate(row)

@@ -208,7 +208,9 @@ def timeline(row: Row, _arguments: Arguments) -> Rows:
         told.c.currency.label("currency"),
         literal_column("false").label("late"),
     ).where(*mine)
-    sent = _of_shipment(parcel, "shipped", parcel.c.shipped_at, 2).where(*_of_order(parcel, row), parcel.c.shipped_at.is_not(None))
+    sent = _of_shipment(parcel, "shipped", parcel.c.shipped_at, 2).where(
+        *_of_order(parcel, row), parcel.c.shipped_at.is_not(None)
+    )
     arrived = _of_shipment(parcel, "delivered", parcel.c.delivered_at, 3).where(
         *_of_order(parcel, row), parcel.c.delivered_at.is_not(None)
     )
@@ -221,9 +223,7 @@ def timeline(row: Row, _arguments: Arguments) -> Rows:
         )
         .where(*_of_order(entry, row), entry.c.kind.in_(("invoice", "credit_note")), entry.c.reverses_entry_id.is_(None))
     )  # fmt: skip
-    every = union_all(
-        *(part.correlate(row) for part in (events, sent, arrived, posted, _paid(row)))
-    ).subquery()
+    every = union_all(*(part.correlate(row) for part in (events, sent, arrived, posted, _paid(row)))).subquery()
     return Rows(every, (), (by("occurred_at"), by("rank")))
 
 
@@ -236,9 +236,7 @@ def _paid(row: Row) -> Any:
         .correlate(invoice)
         .scalar_subquery()
     )
-    later = exists().where(
-        *_of_order(other, row), other.c.kind == "invoice", other.c.posted_on > invoice.c.posted_on
-    )
+    later = exists().where(*_of_order(other, row), other.c.kind == "invoice", other.c.posted_on > invoice.c.posted_on)
     return _of_entry(invoice, cast("paid", Text), paid_on, 5).where(
         *_of_order(invoice, row), invoice.c.kind == "invoice", paid_on.is_not(None), ~later
     )

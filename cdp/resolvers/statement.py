@@ -105,4 +105,3 @@ def open_amount(row: Row, _arguments: Arguments) -> Inline:
 def aged_amount(row: Row, _arguments: Arguments) -> Inline:
     """Open amount in a bucket, zero where there is none."""
     return total(row.c.amount, row.c.currency)
-

@@ -94,7 +94,10 @@ class Account(Node):
     tier: AccountTier = scalar("tier", "How it is treated; KEY makes it a key account.", filters=True)
     currency: Currency = scalar("currency", "Its own currency.", filters=True)
     currencies: list[Currency] = scalar(
-        resolvers.currencies, "Currencies with entries, its own first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+        resolvers.currencies,
+        "Currencies with entries, its own first.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
     )
     legal_name: str | None = scalar("legal_name", "Legal name of the holder.", filters=True)
     tax_id: str | None = scalar("tax_id", "Tax or VAT number.", filters=True)

@@ -53,7 +53,9 @@ class PageInfo:
 class Edge(Generic[N]):
     """Relay edge."""
 
-    cursor: str = strawberry.field(description="Where the row stands in the order asked for; pass it as after or before.")
+    cursor: str = strawberry.field(
+        description="Where the row stands in the order asked for; pass it as after or before."
+    )
     node: N = strawberry.field(description="The row.")
 
 

@@ -128,7 +128,9 @@ class Customer(Node):
         "name", "Best known name.", scope=Scope.GRAPH_PII, filters=True, orders=True, nullable=True
     )
     email: str | None = scalar("email", "Best known e-mail address.", scope=Scope.GRAPH_PII, member=None, filters=True)
-    phone: str | None = scalar("phone", "Best known phone number, E.164.", scope=Scope.GRAPH_PII, member=None, filters=True)
+    phone: str | None = scalar(
+        "phone", "Best known phone number, E.164.", scope=Scope.GRAPH_PII, member=None, filters=True
+    )
     traits: JSON = scalar(
         "traits", "Golden values: of each trait the newest statement.", scope=Scope.GRAPH_PII, member=None
     )

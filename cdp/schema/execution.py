@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import orjson
 import strawberry
 from graphql import GraphQLError, parse, validate
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from cdp.access.viewer import Viewer
 from cdp.db.engine import Role, open_pool
-from cdp.errors import Invalid
+from cdp.errors import Invalid, Unavailable
 from cdp.graph.compiler import Limits
 from cdp.graph.contract import complete
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
@@ -27,6 +27,7 @@ from cdp.schema.customer import Affiliation
 from cdp.schema.query import Query, Viewer as ViewerType
 from cdp.schema.statement import Statement
 
+RETRY_AFTER_SECONDS: Final = 60
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(graph, [Query, ViewerType])
@@ -50,6 +51,10 @@ class OperationInvalid(Invalid):
 
     name: str
     problem: str
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer now; try again in {retry_after_seconds} seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +114,15 @@ class Graph:
         today: date | None = None,
         checked: bool = False,
     ) -> GraphResult:
-        """Run an operation as `viewer` and decode the answer."""
+        """Run an operation as `viewer` and decode the answer. Raises DatabaseUnavailable when the database does not answer."""
         context = self.context(viewer, today=today, checked=checked)
         text = document.document if isinstance(document, StoredOperation) else document
         result = await schema.execute(
             text, variable_values=dict(variables or {}), context_value=context, operation_name=operation_name
         )
+        for error in result.errors or ():
+            if isinstance(error.original_error, OperationalError | PoolTimeout):
+                raise DatabaseUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS) from error.original_error
         data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
         return GraphResult(
             data=data, errors=[dict(error.formatted) for error in result.errors or ()], statements=context.statements

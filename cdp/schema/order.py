@@ -183,7 +183,9 @@ class Order(Node):
     purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
     placed_at: datetime = scalar("placed_at", "Placed at.", filters=True, orders=True)
     promised_on: date | None = scalar("promised_on", "Promised for.", filters=True, orders=True, nullable=True)
-    late: bool = scalar(resolvers.is_late, "Promised for a day that is past, and neither delivered nor ended.", filters=True)
+    late: bool = scalar(
+        resolvers.is_late, "Promised for a day that is past, and neither delivered nor ended.", filters=True
+    )
     total: Money = one(resolvers.total, "Total, taxes included.")
     refunded: Money = one(resolvers.refunded, "Paid back so far.")
     account: LazyAccount = one(resolvers.account_of, "The account it belongs to.")

@@ -22,7 +22,9 @@ NUMBER = (str | None, strawberry.UNSET, "By number, where no id is given.")
 class IdentifierInput:
     """Namespace and value."""
 
-    namespace: str = strawberry.field(description="email, phone, user_id, anonymous_id, vat, account_number, or a source's own.")
+    namespace: str = strawberry.field(
+        description="email, phone, user_id, anonymous_id, vat, account_number, or a source's own."
+    )
     value: str = strawberry.field(description="The value, in any spelling; it is brought to its normal form.")
 
 
@@ -103,4 +105,3 @@ class Query:
     orders: Connection[Order] = page(
         order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
     )
-

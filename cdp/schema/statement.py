@@ -104,7 +104,7 @@ class Statement:
     """A statement of account in one currency: opening + period = closing, and open items - unapplied credits = closing."""
 
     kind: StatementKind = scalar("kind", "Which kind.")
-    from_: date | None = scalar("from_on", "First day; null on an open-item statement.")
+    from_: date | None = scalar("from_on", "First day; null on an open-item statement.", name="from")
     to: date = scalar("to_on", "Last day, also the date open items are as at.")
     currency: Currency = scalar("currency", "Currency of every amount.")
     opening: Money = one(resolvers.opening, "Balance at the end of the day before the first.")
@@ -116,7 +116,9 @@ class Statement:
     unapplied_credits: list[OpenItem] = many(
         resolvers.unapplied, "Payments and credit notes not used up, amounts negative.", most=100
     )
-    ageing: list[AgeingBucket] = many(resolvers.ageing, "Open items by days late; always all five buckets, in order.", most=5)
+    ageing: list[AgeingBucket] = many(
+        resolvers.ageing, "Open items by days late; always all five buckets, in order.", most=5
+    )
 
 
 def statement_of_account() -> Any:

@@ -1,0 +1,172 @@
+"""Operations generated from the schema: any selection the type system allows, with arguments that mean something here.
+
+A strategy draws a selection tree; `Operation` prints it. Aliases, fragments, duplicates and variables are drawn too, because
+they are where a compiler that isn't the executor goes wrong.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+)
+from hypothesis import strategies as st
+
+from tests.graph.business import CUSTOMERS, id_of
+
+IDS: Final = {
+    ("Query", "customer"): [id_of("cus", "0001", n) for n in (1, 5, 10, 999)] + [id_of("cus", "0009", 1)],
+    ("Query", "account"): [id_of("acc", "0004", n) for n in (2, 10, 12, 999)],
+    ("Query", "order"): [id_of("ord", "0005", n) for n in (201, 1002, 1203, 99999)],
+    ("Query", "node"): [id_of("cus", "0001", 5), id_of("acc", "0004", 10), id_of("ord", "0005", 1001)],
+}
+LEAVES: Final[dict[str, list[str]]] = {
+    "String": ['"Customer A"', '"SO-10-1"', '"u3"', '""', '"%"', '"it\'s"', '"P1"'],
+    "Int": ["0", "1", "3", "30"],
+    "Boolean": ["true", "false"],
+    "Decimal": ['"100.50"', '"0"', '"5000"'],
+    "Date": ['"2026-03-12"', '"2026-04-01"', '"2026-12-31"'],
+    "DateTime": ['"2026-03-01T00:00:00Z"', '"2025-01-01T05:00:00.500000+00:00"'],
+    "Currency": ['"EUR"', '"JPY"'],
+    "ID": [f'"{id_of("cus", "0001", 5)}"', f'"{id_of("ord", "0005", 1001)}"'],
+}
+DEEPEST: Final = 5
+
+
+@dataclass
+class Drawing:
+    """What one operation has used up; keeps them small enough to run thousands of."""
+
+    draw: Any
+    schema: GraphQLSchema
+    aliases: int = 0
+    fields: int = 0
+    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def one(self, options: list[Any]) -> Any:
+        return self.draw(st.sampled_from(options))
+
+    def often(self, in_ten: int) -> bool:
+        return bool(self.draw(st.integers(0, 9)) < in_ten)
+
+    def alias(self) -> str:
+        self.aliases += 1
+        return f"a{self.aliases}"
+
+    def selection(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        if isinstance(kind, GraphQLInterfaceType):
+            inner = " ".join(
+                f"... on {name} {self.selection(self.schema.type_map[name], depth)}"  # type: ignore[arg-type]
+                for name in ("Customer", "Order", "Account")
+                if self.often(6)
+            )
+            return "{ __typename id " + inner + " }"
+        parts = ["__typename"] if self.often(2) else []
+        names = [
+            name for name, declared in kind.fields.items() if depth > 0 or is_leaf_type(get_named_type(declared.type))
+        ]
+        if kind.name.endswith("Connection"):
+            names = list(kind.fields)
+        chosen = [name for name in names if self.often(4)][:6] or ([self.one(names)] if names else [])
+        for name in chosen:
+            part = self.field(kind, name, depth)
+            if part:
+                parts.append(f"... on {kind.name} {{ {part} }}" if self.often(1) else part)
+        if not parts:
+            parts = ["__typename"]
+        if self.often(1) and parts[0] != "__typename":
+            parts.append(parts[0])
+        return "{ " + " ".join(parts) + " }"
+
+    def field(self, owner: GraphQLObjectType, name: str, depth: int) -> str:
+        self.fields += 1
+        if self.fields > 60:
+            return ""
+        declared = owner.fields[name]
+        alias = f"{self.alias()}: " if self.often(3) or declared.args else ""
+        arguments = self.arguments(owner.name, name, declared.args)
+        inner = get_named_type(declared.type)
+        below = "" if is_leaf_type(inner) else " " + self.selection(inner, depth - 1)  # type: ignore[arg-type]
+        condition = f" @{self.one(['include', 'skip'])}(if: {self.one(['true', 'false'])})" if self.often(1) else ""
+        return f"{alias}{name}{arguments}{condition}{below}"
+
+    def arguments(self, owner: str, name: str, declared: Any) -> str:
+        given = []
+        for argument, definition in declared.items():
+            if not is_required_argument(definition) and not self.often(3):
+                continue
+            if argument in {"after", "before", "last"} or (argument == "id" and (owner, name) not in IDS):
+                continue
+            if argument == "id":
+                value = f'"{self.one(IDS[owner, name])}"'
+            elif argument == "first":
+                value = str(self.one([0, 1, 2, 7]))
+            else:
+                value = self.value(definition.type)
+            if self.often(3) and "{" not in value and "[" not in value:
+                variable = f"v{len(self.variables)}"
+                self.variables[variable] = (str(definition.type), value)
+                value = f"${variable}"
+            given.append(f"{argument}: {value}")
+        if name == "account" and owner == "Query" and not given:
+            given = ['number: "K-1010"']
+        if name == "order" and owner == "Query" and not given:
+            given = ['number: "SO-10-2"']
+        return f"({', '.join(given)})" if given else ""
+
+    def value(self, kind: Any, depth: int = 2) -> str:
+        if isinstance(kind, GraphQLNonNull):
+            return self.value(kind.of_type, depth)
+        if isinstance(kind, GraphQLList):
+            return (
+                "[" + ", ".join(self.value(kind.of_type, depth - 1) for _ in range(self.draw(st.integers(1, 2)))) + "]"
+            )
+        if isinstance(kind, GraphQLEnumType):
+            return str(self.one(list(kind.values)))
+        if isinstance(kind, GraphQLInputObjectType):
+            wanted = [
+                name for name, each in kind.fields.items() if each.type.__class__ is GraphQLNonNull or self.often(3)
+            ]
+            if depth <= 0:
+                wanted = [name for name in wanted if name not in {"and", "or", "not"}]
+            return (
+                "{" + ", ".join(f"{name}: {self.value(kind.fields[name].type, depth - 1)}" for name in wanted[:3]) + "}"
+            )
+        return str(self.one(LEAVES[kind.name]))
+
+
+@st.composite
+def operations(draw: Any, schema: GraphQLSchema) -> tuple[str, dict[str, Any]]:
+    """A query document, and its variables."""
+    drawing = Drawing(draw, schema)
+    root = schema.query_type
+    assert root is not None
+    fields = [
+        drawing.field(root, name, DEEPEST)
+        for name in draw(
+            st.lists(st.sampled_from([name for name in root.fields if name != "viewer"]), min_size=1, max_size=2)
+        )
+    ]
+    header = ", ".join(f"${name}: {kind}" for name, (kind, _) in drawing.variables.items())
+    variables = {name: _python(value, kind) for name, (kind, value) in drawing.variables.items()}
+    return f"query Q{f'({header})' if header else ''} {{ {' '.join(part for part in fields if part)} }}", variables
+
+
+def _python(value: str, kind: str) -> Any:
+    if value.startswith('"'):
+        return value.strip('"')
+    if value in {"true", "false"}:
+        return value == "true"
+    return int(value) if kind.startswith("Int") else value
+
+
+__all__ = ["CUSTOMERS", "operations"]
