@@ -21,7 +21,6 @@ ImportKind = Literal["customers", "accounts", "orders", "shipments", "ledger", "
 
 Key = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
-LongText = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Version = Annotated[int, Meta(ge=0, le=2**53)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 LineNo = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -39,8 +38,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Annotated[
         Version,
         means(
-            "Orders deliveries of one record: a lower version changes nothing. 0, the default, means unversioned: the
-            last" " delivery stands."
+            "Orders deliveries of one record: a lower version changes nothing. 0, the default: the last delivery stands."
         ),
     ] = 0
     updated_at: Annotated[
