@@ -97,6 +97,12 @@ def test_a_refusal_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) ->
     assert "hunter2" not in str(caught.value)
 
 
+def test_neither_does_an_error_of_the_model_itself() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(database_url="mysql://u:hunter2@h/d")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_secrets_are_not_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, {**PRODUCTION, "CDP_SMTP_URL": "smtp://u:hunter2@mail.example"})
     shown = repr(load_settings())
