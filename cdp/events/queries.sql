@@ -1,8 +1,10 @@
 -- name: put_messages
--- Acknowledged messages; one that is there already stays as it is.
-INSERT INTO inbox (source_id, message_id, lane, body)
-SELECT %(source_id)s, message_id, lane, body::json
-FROM unnest(%(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[]) AS told (message_id, lane, body)
+-- Acknowledged messages; one that is there already stays as it is. Those of one batch are received a microsecond apart, so
+-- that messages without a time of their own keep the order in which they were told.
+INSERT INTO inbox (source_id, message_id, lane, body, received_at)
+SELECT %(source_id)s, message_id, lane, body::json, now() + (place - 1) * interval '1 microsecond'
+FROM unnest(%(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[])
+    WITH ORDINALITY AS told (message_id, lane, body, place)
 ON CONFLICT (source_id, message_id) DO NOTHING;
 
 -- name: announce_messages

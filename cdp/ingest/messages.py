@@ -9,7 +9,6 @@ tracking API.
 import hashlib
 import json
 import re
-import uuid
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from cdp.db.ids import time_ordered_id
 from cdp.errors import CdpError, Invalid, TooLarge
 
 MessageType = Literal["identify", "track", "page", "screen", "group", "alias"]
@@ -236,7 +236,7 @@ def _assigned_id(item: bytes, told: Told, alike: Counter[bytes]) -> str:
     one.
     """
     if told.timestamp is None and told.original_timestamp is None:
-        return f"assigned-{uuid.uuid4().hex}"
+        return f"assigned-{time_ordered_id().hex}"
     digest = hashlib.blake2b(item, digest_size=16).digest()
     alike[digest] += 1
     return f"assigned-{digest.hex()}-{alike[digest]}"

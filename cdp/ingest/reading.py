@@ -1,0 +1,323 @@
+"""Reading: what a stored message says, in the words of the rooms below: claims, decisions, a contact, an order. Pure.
+
+Source: identity rules 1 and 6, and Segment's specification of the six calls.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from cdp.errors import Invalid
+from cdp.events.queries import InboxMessage
+from cdp.identify import ClaimDraft, Decision
+from cdp.identify.claims import decision_id
+from cdp.identify.identifier import (
+    ACCOUNT_NUMBER,
+    ANONYMOUS_ID,
+    EMAIL,
+    GROUP_ID,
+    PHONE,
+    USER_ID,
+    VAT,
+    Identifier,
+    identify,
+    namespace_of,
+)
+from cdp.ingest.commerce import OrderTold, read_order, tells_of_order
+from cdp.ingest.messages import Told, as_id, parse_time
+
+EARLIEST_BELIEVED: Final = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST_BELIEVED: Final = timedelta(days=1)
+LONGEST_DURATION_SECONDS: Final = 30 * 86_400
+LONGEST_LABEL_CHARACTERS: Final = 500
+
+_ORGANISATION_IDENTIFIERS: Final = {
+    "accountNumber": ACCOUNT_NUMBER,
+    "account_number": ACCOUNT_NUMBER,
+    "vat": VAT,
+    "vatNumber": VAT,
+    "taxId": VAT,
+    "tax_id": VAT,
+}
+# An organisation's e-mail and phone stay traits: they are often a person's too, who would lose them to it.
+
+
+class NobodyMeant(Invalid):
+    """The message's ids point at nobody."""
+
+
+class UnreadableMessage(Invalid):
+    """The message cannot be read."""
+
+
+class Body(Told, rename="camel", kw_only=True, frozen=True):
+    """A stored message."""
+
+    sent_at: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTold:
+    """What projections need to know of a source."""
+
+    source_id: UUID
+    channel: str
+    division: str | None
+    location: str | None
+    default_region: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """An interaction to be, before it is known whose."""
+
+    kind: str
+    direction: str
+    name: str | None
+    topic: str | None
+    product: str | None
+    division: str | None
+    location: str | None
+    duration_seconds: int | None
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one message says. `drafts[0]` is about the person who acts; `organisation` is the group they act for."""
+
+    message: InboxMessage
+    source: SourceTold
+    at: datetime
+    time_suspect: bool
+    drafts: Sequence[ClaimDraft]
+    decisions: Sequence[Decision] = ()
+    contact: Contact | None = None
+    order: OrderTold | None = None
+    order_problem: Invalid | None = None
+    organisation: str | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+
+_BODY: Final = msgspec.json.Decoder(Body)
+
+
+def read_message(message: InboxMessage, source: SourceTold) -> Reading:
+    """What the message says. Raises UnreadableMessage, NobodyMeant."""
+    try:
+        told = _BODY.decode(message.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UnreadableMessage from None
+    if "\\u0000" in message.body:
+        # PostgreSQL's text has no NUL; the inbox keeps what was sent, readers see U+FFFD.
+        told = msgspec.convert(_without_nul(msgspec.to_builtins(told)), Body)
+    at = event_time(told, message.received_at)
+    reader = _Reader(told, message, source, at)
+    order, problem = reader.order()
+    return Reading(
+        message=message,
+        source=source,
+        at=at,
+        time_suspect=at < EARLIEST_BELIEVED or at > message.received_at + LATEST_BELIEVED,
+        drafts=reader.drafts(),
+        decisions=reader.decisions(),
+        contact=reader.contact(),
+        order=order,
+        order_problem=problem,
+        organisation=_text(_mapping(told.context).get("groupId")),
+        traits=reader.person_traits,
+    )
+
+
+def event_time(told: Body, received_at: datetime) -> datetime:
+    """When it happened by our clock: `received − (sent − original)`, which takes the sender's wrong clock out.
+
+    Without both of the sender's times, the one there is; without any, when it was received.
+    """
+    text = told.original_timestamp or told.timestamp
+    if text is None:
+        return received_at
+    original = parse_time(text)
+    if not isinstance(told.sent_at, str):
+        return original
+    try:
+        return received_at - (parse_time(told.sent_at) - original)
+    except (ValueError, OverflowError):
+        return original
+
+
+class _Reader:
+    def __init__(self, told: Body, message: InboxMessage, source: SourceTold, at: datetime) -> None:
+        self._told = told
+        self._message = message
+        self._source = source
+        self._at = at
+        self._context = _mapping(told.context)
+        own = _mapping(told.traits) if told.type == "identify" else {}
+        self.person_traits: dict[str, Any] = {**_mapping(self._context.get("traits")), **own}
+
+    def drafts(self) -> list[ClaimDraft]:
+        """The person's claim first, then the organisation's."""
+        identifiers = list(self._identifiers())
+        keys = [one for one in identifiers if one[0] in {USER_ID, ANONYMOUS_ID}]
+        if not keys:
+            raise NobodyMeant
+        namespace, value = keys[0]
+        is_group = self._told.type == "group"
+        group = as_id(self._told.group_id) if is_group else None
+        person = ClaimDraft(
+            source_id=self._source.source_id,
+            namespace=namespace,
+            value=value,
+            at=self._at,
+            message_id=self._message.message_id,
+            identifiers=identifiers,
+            traits=self.person_traits,
+            group=(GROUP_ID, group) if group else None,
+            role=_text(_mapping(self._told.traits).get("role")) if is_group else None,
+        )
+        if group is None:
+            return [person]
+        if identify(GROUP_ID, group) is None:
+            raise NobodyMeant
+        traits = {name: value for name, value in _mapping(self._told.traits).items() if name != "role"}
+        return [
+            person,
+            ClaimDraft(
+                source_id=self._source.source_id,
+                namespace=GROUP_ID,
+                value=group,
+                at=self._at,
+                message_id=self._message.message_id,
+                kind="organisation",
+                identifiers=[
+                    (namespace, str(traits[name]))
+                    for name, namespace in _ORGANISATION_IDENTIFIERS.items()
+                    if isinstance(traits.get(name), str | int)
+                ],
+                traits=traits,
+            ),
+        ]
+
+    def decisions(self) -> list[Decision]:
+        """Rule 6: `alias` ties what was known as `previousId`, be it a user or a device, to the user id."""
+        if self._told.type != "alias":
+            return []
+        one = identify(USER_ID, as_id(self._told.user_id) or "")
+        others = [identify(namespace, as_id(self._told.previous_id) or "") for namespace in (USER_ID, ANONYMOUS_ID)]
+        if one is None or None in others:
+            raise NobodyMeant
+        return [self._link(one, other) for other in others if other is not None and other != one]
+
+    def contact(self) -> Contact | None:
+        """Pages, screens and tracked events are contacts; identify, group and alias are not."""
+        told = self._told
+        if told.type not in {"page", "screen", "track"}:
+            return None
+        properties = _mapping(told.properties)
+        name = told.event if told.type == "track" else told.name or _first(properties, "title", "path", "url")
+        topic = _first(properties, "topic") or told.category or _first(properties, "category")
+        direction = "outbound" if properties.get("direction") == "outbound" else "inbound"
+        return Contact(
+            kind=told.type,
+            direction=direction,
+            name=_label(name),
+            topic=_label(topic),
+            product=_label(_first(properties, "product_id", "productId", "sku", "product")),
+            division=_label(_place(self._context.get("division"))) or self._source.division,
+            location=_label(_place(self._context.get("location"))) or self._source.location,
+            duration_seconds=_duration(properties),
+            properties=properties,
+        )
+
+    def order(self) -> tuple[OrderTold | None, Invalid | None]:
+        """What the message says of an order, or why that cannot be understood."""
+        if self._told.type != "track" or not tells_of_order(self._told.event):
+            return None, None
+        try:
+            return read_order(self._message.body, self._told.event or "", self._at), None
+        except Invalid as problem:
+            return None, problem
+
+    def _identifiers(self) -> Iterator[tuple[str, str]]:
+        """Rule 1, those of use only; the user id first."""
+        region = self._source.default_region
+        found: list[tuple[str, Any]] = [
+            (USER_ID, as_id(self._told.user_id)),
+            (ANONYMOUS_ID, as_id(self._told.anonymous_id)),
+            *((EMAIL, traits.get("email")) for traits in self._all_traits()),
+            *((PHONE, traits.get("phone")) for traits in self._all_traits()),
+            ("device_token", _mapping(self._context.get("device")).get("token")),
+        ]
+        external = self._context.get("externalIds")
+        found.extend(
+            (namespace_of(one["type"]) or "", one.get("id"))
+            for one in (external if isinstance(external, list) else ())
+            if isinstance(one, dict) and isinstance(one.get("type"), str) and one.get("collection", "users") == "users"
+        )
+        for namespace, value in found:
+            text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+            if text and identify(namespace, text, region=region) is not None:
+                yield namespace, text
+
+    def _all_traits(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        own = self._told.traits if self._told.type == "identify" else None
+        return _mapping(own), _mapping(self._context.get("traits"))
+
+    def _link(self, one: Identifier, other: Identifier) -> Decision:
+        return Decision(
+            decision_id=decision_id("link", one, other, "alias"),
+            kind="link",
+            one=one,
+            other=other,
+            rule="alias",
+            decided_at=self._at,
+            actor=f"source:{self._source.source_id}",
+        )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value).strip() or None
+
+
+def _first(properties: Mapping[str, Any], *names: str) -> str | None:
+    return next((text for name in names if (text := _text(properties.get(name)))), None)
+
+
+def _place(value: Any) -> str | None:
+    """A place told as text, or as Segment's location object."""
+    if isinstance(value, dict):
+        return _first(value, "name", "city", "region", "country")
+    return _text(value)
+
+
+def _label(text: str | None) -> str | None:
+    return text[:LONGEST_LABEL_CHARACTERS] if text else None
+
+
+def _duration(properties: Mapping[str, Any]) -> int | None:
+    for name in ("duration_seconds", "duration", "time_on_page"):
+        value = properties.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST_DURATION_SECONDS:
+            return round(value)
+    return None
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    return value

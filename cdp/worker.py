@@ -1,0 +1,59 @@
+"""The worker: stitches the inbox as it fills, until it is told to stop. Composition only; the work is in `cdp.ingest`.
+
+It sleeps on LISTEN, wakes on the door's NOTIFY or, should one be lost, by polling; when the database goes away it
+comes back with it. Several workers may run side by side; what they leave behind is what one would.
+"""
+
+import contextlib
+import threading
+import time
+from typing import Final
+
+import psycopg
+import structlog
+
+from cdp.db.engine import connect
+from cdp.ingest.stitching import stitch
+
+POLL_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 1.0
+
+_log = structlog.stdlib.get_logger("cdp.worker")
+
+
+def run_worker(database_url: str, stop: threading.Event) -> None:
+    """Work until `stop` is set; the batch at hand is finished first. Runs in a thread or as a process's only work."""
+    while not stop.is_set():
+        try:
+            with connect(database_url, "cdp_app", autocommit=True) as connection:
+                connection.execute("LISTEN inbox")
+                _work(connection, stop)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            _log.warning("database away", reason=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
+            stop.wait(RETRY_SECONDS)
+        except Exception:  # noqa: BLE001
+            # Nothing a message holds may end the worker: it is rolled back, told, and tried again after a rest.
+            _log.exception("round failed")
+            stop.wait(RETRY_SECONDS)
+
+
+def drain(database_url: str) -> int:
+    """Stitch until nothing waits; how many messages were taken. For tests, the demo and one-off runs."""
+    taken = 0
+    with connect(database_url, "cdp_app", autocommit=True) as connection:
+        while done := stitch(connection).taken:
+            taken += done
+    return taken
+
+
+def _work(connection: psycopg.Connection[tuple[object, ...]], stop: threading.Event) -> None:
+    while not stop.is_set():
+        began = time.perf_counter()
+        done = stitch(connection)
+        if done.taken:
+            seconds = round(time.perf_counter() - began, 3)
+            _log.info("stitched", count=done.taken, failed=done.failed, seconds=seconds)
+            continue
+        with contextlib.closing(connection.notifies(timeout=POLL_SECONDS, stop_after=1)) as woken:
+            for _ in woken:
+                break
