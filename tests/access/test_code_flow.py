@@ -266,10 +266,16 @@ async def test_secrets_codes_and_tokens_are_stored_as_hashes_only(
     tokens = (await console.tokens(browser, callback["code"])).json()
     secrets = [console.secret, callback["code"], tokens["refresh_token"], tokens["access_token"], tokens["id_token"]]
     secrets += [cookie.value for cookie in browser.cookies.jar]
-    tables = [row[0] for row in stage.world.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND "
-                                                    "relnamespace = 'public'::regnamespace")]
+    tables = [
+        row[0]
+        for row in stage.world.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+    ]
     everything = "".join(
-        row[0] or "" for table in tables for row in stage.world.execute(f"SELECT string_agg(t::text, ' ') FROM {table} t")
+        row[0] or ""
+        for table in tables
+        for row in stage.world.execute(f"SELECT string_agg(t::text, ' ') FROM {table} t")
     )
     assert console.client_id in everything
     for secret in secrets:
@@ -284,7 +290,7 @@ async def test_broken_forms_get_an_answer_in_json_and_never_a_500(browser: httpx
         (b"grant_type=client_credentials&" + b"a=1&" * 60, "application/x-www-form-urlencoded"),
         (b"{}", "application/json"),
         (b"grant_type=" + b"x" * 70_000, "application/x-www-form-urlencoded"),
-        (b'grant_type=%22%5C%0a', "application/x-www-form-urlencoded"),
+        (b"grant_type=%22%5C%0a", "application/x-www-form-urlencoded"),
         (b"", "application/x-www-form-urlencoded"),
     ]:
         answer = await browser.post(f"{ISSUER}/token", content=body, headers={"Content-Type": kind})

@@ -91,9 +91,7 @@ def found_world(url: str, folder: Path, **settings: Any) -> World:
             identity_scopes=("openid", "profile", "email"),
         )
     values = {"public_url": API, "extranet_url": EXTRANET, "data_dir": folder, "secret_key": "s" * 48, **settings}
-    return World(
-        url=url, settings=Settings(**values), accounts=accounts, members=members, tool=tool, console=console
-    )
+    return World(url=url, settings=Settings(**values), accounts=accounts, members=members, tool=tool, console=console)
 
 
 def _account(connection: psycopg.Connection[Any], number: str) -> UUID:

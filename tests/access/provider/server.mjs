@@ -1,0 +1,49 @@
+// An OpenID provider written by others (npm oidc-provider, certified), for tests: any name signs in with any password.
+// Environment: MODULES (folder with node_modules), PORT, CALLBACK, SIGNED_OUT, AUDIENCE. Prints "ready" when it listens.
+import { generateKeyPairSync } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const { MODULES, PORT, CALLBACK, SIGNED_OUT, AUDIENCE } = process.env;
+const resolve = createRequire(join(MODULES, 'index.js')).resolve;
+const { Provider } = await import(pathToFileURL(resolve('oidc-provider')));
+
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const provider = new Provider(`http://localhost:${PORT}`, {
+  jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'theirs', use: 'sig', alg: 'RS256' }] },
+  cookies: { keys: ['for tests only'] },
+  claims: { openid: ['sub', 'sid'], profile: ['name'], email: ['email'] },
+  conformIdTokenClaims: false,
+  findAccount: (_, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, name: id, email: `${id}@example.com` }),
+  }),
+  clients: [
+    {
+      client_id: 'extranet',
+      client_secret: 'a secret of the extranet, with = and +',
+      redirect_uris: [CALLBACK],
+      post_logout_redirect_uris: [SIGNED_OUT],
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+    },
+    {
+      client_id: 'tool',
+      client_secret: 'a secret of the tool',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+    },
+  ],
+  pkce: { required: () => true },
+  features: {
+    devInteractions: { enabled: true },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: () => ({ scope: 'graph:read', audience: AUDIENCE, accessTokenFormat: 'jwt' }),
+    },
+  },
+});
+provider.listen(Number(PORT), 'localhost', () => console.log('ready'));

@@ -1,0 +1,181 @@
+"""Bearer tokens at our doors: the right one opens, a bent one does not, and checking is cheap."""
+
+import time
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+
+from cdp.access.people import create_client
+from cdp.access.sealing import unseal
+from cdp.access.tokens import require
+from cdp.access.viewer import Scope
+from cdp.db.engine import connect
+from tests.access.world import API, ISSUER, Stage, client_token
+
+
+async def ask(browser: httpx2.AsyncClient, token: str) -> httpx2.Response:
+    return await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {token}"})
+
+
+async def right_claims(browser: httpx2.AsyncClient, stage: Stage) -> tuple[dict[str, Any], RSAKey]:
+    """The claims of a good token, and the issuer's own key to sign bent ones with."""
+    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    sealed = bytes(stage.world.execute("SELECT sealed_private_jwk FROM signing_key")[0][0])
+    plain = unseal(stage.world.settings.secret_key or "", "signing key", sealed)
+    assert plain is not None
+    key = RSAKey.import_key(orjson.loads(plain))
+    return jwt.decode(token, key, algorithms=["RS256"]).claims, key
+
+
+def signed(claims: dict[str, Any], key: RSAKey | OctKey, **header: object) -> str:
+    full = {"alg": "RS256", "typ": "at+jwt", "kid": key.kid, **header}
+    return jwt.encode(full, claims, key, algorithms=[str(full["alg"])])
+
+
+async def test_a_tool_is_let_in_with_the_scopes_of_its_token(browser: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(browser, stage.world.tool, "graph:read")).json()["access_token"]
+    answer = await ask(browser, token)
+    assert answer.json() == {
+        "client_id": stage.world.tool.client_id,
+        "scopes": ["graph:read"],
+        "acting_for": None,
+    }
+
+
+async def test_without_a_token_the_challenge_says_bearer(browser: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    for answer in (
+        await browser.get(f"{API}/graph"),
+        await browser.get(f"{API}/graph?access_token={token}"),
+        await browser.get(f"{API}/graph", headers={"Authorization": f"Basic {token}"}),
+    ):
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.json()["code"] == "token_missing"
+
+
+async def test_a_token_without_the_scope_is_forbidden(browser: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(browser, stage.world.tool, "ledger:read")).json()["access_token"]
+    answer = await ask(browser, token)
+    assert answer.status_code == 403
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="graph:read"'
+
+
+def test_a_door_without_a_scope_is_a_mistake_and_an_empty_set_grants_nothing() -> None:
+    with pytest.raises(AssertionError):
+        require({Scope.ADMIN}, [])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://evil.example"},
+        {"iss": None},
+        {"aud": "https://evil.example"},
+        {"aud": f"{API}/"},
+        {"aud": None},
+        {"exp": "long ago"},
+        {"exp": None},
+        {"exp": time.time() - 31},
+        {"iat": time.time() + 31},
+        {"nbf": time.time() + 31},
+        {"client_id": None},
+        {"client_id": 7},
+        {"scope": ["graph:read"]},
+        {"sub": None},
+    ],
+)
+async def test_a_bent_claim_is_refused_even_with_the_right_signature(
+    browser: httpx2.AsyncClient, stage: Stage, changed: dict[str, object]
+) -> None:
+    claims, key = await right_claims(browser, stage)
+    assert (await ask(browser, signed(claims, key))).status_code == 200
+    bent = {name: value for name, value in {**claims, **changed}.items() if value is not None}
+    answer = await ask(browser, signed(bent, key))
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+
+
+async def test_a_wrong_type_algorithm_or_key_is_refused(browser: httpx2.AsyncClient, stage: Stage) -> None:
+    claims, key = await right_claims(browser, stage)
+    stranger = RSAKey.generate_key(2048, {"kid": key.kid})
+    public = OctKey.import_key(key.as_pem(private=False), {"kid": str(key.kid)})
+    unsigned = signed(claims, key).split(".")
+    for token in (
+        signed(claims, key, typ="JWT"),
+        signed(claims, key, typ=None),
+        signed(claims, stranger),
+        signed(claims, stranger, jwk=stranger.as_dict(private=False)),
+        signed(claims, stranger, jku="https://evil.example/jwks"),
+        signed(claims, public, alg="HS256"),
+        signed(claims, key, kid="' OR 1=1 --"),
+        f"eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{unsigned[1]}.",
+        f"{unsigned[0]}.{unsigned[1]}.",
+        ".".join([*unsigned, "x"]),
+        "garbage",
+    ):
+        answer = await ask(browser, token)
+        assert answer.status_code == 401, token
+        assert answer.json()["code"] == "token_invalid"
+
+
+async def test_a_token_ends_with_its_time_although_it_is_remembered(
+    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    assert (await ask(browser, token)).status_code == 200
+    later = time.time() + 631
+    monkeypatch.setattr("cdp.access.tokens.time.time", lambda: later)
+    monkeypatch.setattr("joserfc._rfc7519.claims.time.time", lambda: later)
+    assert (await ask(browser, token)).status_code == 401
+
+
+async def test_a_disabled_client_is_out_within_seconds(
+    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    assert (await ask(browser, token)).status_code == 200
+    stage.world.execute("UPDATE oauth_client SET disabled_at = now() WHERE client_id = %s", stage.world.tool.client_id)
+    soon = time.monotonic() + 3
+    monkeypatch.setattr("cdp.access.tokens.time.monotonic", lambda: soon)
+    assert (await ask(browser, token)).json()["problem"] == "it was revoked"
+    assert (await client_token(browser, stage.world.tool)).json()["error"] == "invalid_client"
+
+
+async def test_a_remembered_token_costs_next_to_nothing(browser: httpx2.AsyncClient, stage: Stage) -> None:
+    from tests.access.world import api_application  # noqa: PLC0415
+
+    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    verifier = api_application(stage.world, stage.pool).state.tokens
+    first = await verifier.tool(token)
+    began = time.perf_counter()
+    for _ in range(1000):
+        assert await verifier.tool(token) is first
+    assert (time.perf_counter() - began) / 1000 < 0.0005
+
+
+async def test_no_more_than_a_fixed_number_is_remembered(
+    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.access.world import api_application  # noqa: PLC0415
+
+    monkeypatch.setattr("cdp.access.tokens.MOST_REMEMBERED", 3)
+    verifier = api_application(stage.world, stage.pool).state.tokens
+    for _ in range(5):
+        await verifier.tool((await client_token(browser, stage.world.tool)).json()["access_token"])
+    assert len(verifier._accepted) == 3
+
+
+def test_a_client_without_a_scope_cannot_be_made(database_url: str) -> None:
+    with connect(database_url) as connection, pytest.raises(Exception, match="scope"):
+        create_client(connection, name="Nothing", scopes=[])
+
+
+async def test_spoofed_hosts_change_neither_issuer_nor_links(browser: httpx2.AsyncClient) -> None:
+    spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+    answer = await browser.get(f"{ISSUER}/.well-known/openid-configuration", headers=spoofed)
+    assert "evil.example" not in answer.text
+    assert answer.json()["issuer"] == ISSUER
