@@ -16,6 +16,7 @@ from cdp.logs import RequestLog
 
 
 async def slow(request: Request) -> Response:
+    structlog.get_logger("cdp.slow").info("began")
     await asyncio.sleep(float(request.path_params["seconds"]))
     return PlainTextResponse("done")
 

@@ -31,11 +31,24 @@ class Running:
     process: subprocess.Popen[str]
     url: str
 
+    def wait_until_it_began(self) -> None:
+        """Read the log up to the second request's beginning; the first told the test that the server is up."""
+        began = 0
+        while began < 2:
+            began += self._next_event() == "began"
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, list[dict[str, Any]]]:
-        """Exit status and log records."""
+        """Exit status and the log records that were not read yet."""
+        assert self.process.stderr is not None
         self.process.send_signal(number)
-        _, log = self.process.communicate(timeout=30)
-        return self.process.returncode, [json.loads(line) for line in log.splitlines()]
+        log = self.process.stderr.read()
+        return self.process.wait(timeout=30), [json.loads(line) for line in log.splitlines()]
+
+    def _next_event(self) -> str:
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert line, "the server ended"
+        return str(json.loads(line)["event"])
 
 
 @contextmanager
@@ -74,13 +87,12 @@ def wait_for(url: str) -> None:
 def test_a_request_under_way_is_answered(number: signal.Signals) -> None:
     with running() as server, ThreadPoolExecutor() as pool:
         asked = pool.submit(httpx2.get, f"{server.url}/slow/1")
-        time.sleep(0.4)
+        server.wait_until_it_began()
         status, log = server.stop(number)
         assert asked.result().text == "done"
         assert status == 0
         events = [record["event"] for record in log]
         assert [event for event in events if event in {"answered", "closed properly"}] == [
-            "answered",  # the first, by which the test knew that the server was up
             "answered",
             "closed properly",
         ]
@@ -89,7 +101,7 @@ def test_a_request_under_way_is_answered(number: signal.Signals) -> None:
 def test_a_request_that_takes_too_long_is_left() -> None:
     with running(CDP_SHUTDOWN_SECONDS="1") as server, ThreadPoolExecutor() as pool:
         asked = pool.submit(httpx2.get, f"{server.url}/slow/20")
-        time.sleep(0.4)
+        server.wait_until_it_began()
         began = time.monotonic()
         status, _ = server.stop()
         assert time.monotonic() - began < 5
@@ -124,23 +136,25 @@ from cdp.server import work
 from cdp.settings import load_settings
 
 async def obedient(settings, stop):
+    print("at work", flush=True)
     await stop.wait()
 
 async def failing(settings, stop):
+    print("at work", flush=True)
     raise ValueError("Canary-Nombre Apellido")
 
 async def deaf(settings, stop):
+    print("at work", flush=True)
     await asyncio.sleep(60)
 
 async def bored(settings, stop):
-    pass
+    print("at work", flush=True)
 
 module = types.ModuleType("cdp.worker")
 module.work = globals()[sys.argv[1]]
 sys.modules["cdp.worker"] = module
 settings = load_settings()
 configure(settings)
-print("started", flush=True)
 work(settings)
 """
 
@@ -163,9 +177,8 @@ def test_a_worker_stops_when_told_and_its_end_is_told(kind: str, status: int, ev
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
+        assert process.stdout.readline() == "at work\n"
         if kind in {"obedient", "deaf"}:
-            time.sleep(0.3)
             process.terminate()
         _, log = process.communicate(timeout=30)
     assert process.returncode == status
