@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from graphql import GraphQLError, Node
+from graphql import GraphQLError, GraphQLSyntaxError, Node
 
-from cdp.errors import Forbidden, Invalid
+from cdp.errors import CdpError, Forbidden, Invalid, Unavailable
 
 
 class ScopeMissing(Forbidden):
@@ -59,3 +59,29 @@ def graphql_error(refusal: Forbidden | Invalid, nodes: list[Any] | None = None, 
         extensions={"code": refusal.code, **refusal.ids},
         original_error=refusal,
     )
+
+
+class TooSlow(Unavailable):
+    """The database took too long over this operation; ask for less, or try again in {retry_after_seconds} seconds."""
+
+
+class Internal(CdpError):
+    """Something went wrong on our side; the operators have been told."""
+
+
+def shown(error: GraphQLError) -> dict[str, Any]:
+    """A GraphQL error as callers see it: message, locations, path and a stable `extensions.code`; nothing internal."""
+    cause: BaseException | None = error
+    while isinstance(cause, GraphQLError):
+        if cause.original_error is None:
+            break
+        cause = cause.original_error
+    formatted: dict[str, Any] = dict(error.formatted)
+    if isinstance(cause, GraphQLError):
+        code = "graphql_syntax" if isinstance(cause, GraphQLSyntaxError) else "graphql_invalid"
+        formatted["extensions"] = {"code": code, **(error.extensions or {})}
+        return formatted
+    refusal = cause if isinstance(cause, CdpError) and not isinstance(cause, Internal) else Internal()
+    formatted["message"] = refusal.message
+    formatted["extensions"] = {"code": refusal.code, **refusal.ids}
+    return formatted

@@ -25,15 +25,17 @@ from graphql.utilities import type_from_ast
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
-from psycopg_pool import AsyncConnectionPool
+from psycopg.errors import DataError, OperationalError, QueryCanceled
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from cdp.errors import Unavailable
 from cdp.access.viewer import Member, Viewer, database_settings
 from cdp.db.ids import prefix_of
 from cdp.graph.compiler import Compiler, Execution, Limits, Plan
 from cdp.graph.declaration import GraphField, GraphType, Registry
 from cdp.graph.given import nullable, shape
-from cdp.graph.refusal import ValueInvalid, graphql_error
+from cdp.graph.refusal import TooSlow, ValueInvalid, graphql_error
 
 PLANS_KEPT: Final = 2_000
 _JSON_OID: Final = 114
@@ -177,6 +179,19 @@ def _as(declared: GraphField, node: GraphType) -> GraphField:
 
 
 async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
+    """As `_send`; what the database can't do becomes an error a caller can act on."""
+    try:
+        return await _send(context, sql, parameters)
+    except QueryCanceled as error:
+        raise TooSlow(retry_after_seconds=5) from error
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable(retry_after_seconds=5) from error
+    except DataError as error:
+        # A value the database's type can't hold, such as a date beyond its calendar.
+        raise ValueInvalid(argument="a value", problem="it is out of range.") from error
+
+
+async def _send(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
     """Send one statement; in one round trip with the viewer's settings where row-level security needs them."""
     context.statements += 1
     if context.connection is not None:

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import strawberry
+import structlog
 from graphql import GraphQLError, parse, validate
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from cdp.access.viewer import Viewer
@@ -21,6 +22,7 @@ from cdp.db.engine import Role, open_pool
 from cdp.errors import Invalid, Unavailable
 from cdp.graph.compiler import Limits
 from cdp.graph.contract import complete
+from cdp.graph.refusal import Internal, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
 from cdp.schema.base import SCALARS, graph
 from cdp.schema.customer import Affiliation
@@ -28,15 +30,34 @@ from cdp.schema.query import Query, Viewer as ViewerType
 from cdp.schema.statement import Statement
 
 RETRY_AFTER_SECONDS: Final = 60
+log = structlog.stdlib.get_logger("cdp.schema")
+MOST_TOKENS: Final = 10_000
+MOST_ALIASES: Final = 200
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(graph, [Query, ViewerType])
-schema: Final = strawberry.Schema(
+class _Schema(strawberry.Schema):
+    """Strawberry's schema, whose errors are logged by their code alone: messages may quote what somebody sent."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        """Log what is our fault; what callers got wrong is theirs to see."""
+        for error in errors:
+            code = shown(error)["extensions"]["code"]
+            if code == Internal.code:
+                log.error("a field failed", path=str(error.path), exc_info=error.original_error)
+
+
+schema: Final = _Schema(
     Query,
     types=[Affiliation, Statement],
     config=StrawberryConfig(scalar_map=SCALARS),
     execution_context_class=GraphExecutor,
-    extensions=[lambda: ParserCache(maxsize=1000), lambda: ValidationCache(maxsize=1000)],
+    extensions=[
+        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+        lambda: MaxAliasesLimiter(max_alias_count=MOST_ALIASES),
+        lambda: ParserCache(maxsize=1000),
+        lambda: ValidationCache(maxsize=1000),
+    ],
 )
 runner: Final = GraphRunner(graph, schema._schema)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
 install(
@@ -124,9 +145,9 @@ class Graph:
             if isinstance(error.original_error, OperationalError | PoolTimeout):
                 raise DatabaseUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS) from error.original_error
         data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
-        return GraphResult(
-            data=data, errors=[dict(error.formatted) for error in result.errors or ()], statements=context.statements
-        )
+        errors = [shown(error) for error in result.errors or ()]
+        return GraphResult(data=data, errors=errors, statements=context.statements)
+
 
 
 @asynccontextmanager

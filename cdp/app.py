@@ -1,0 +1,71 @@
+"""The API application: the doors for integrators and internal tools, and the embedded issuer. `cdp.app:app` for servers.
+
+Wiring only: each room brings its routes. On start it opens the pools, which survive a database that is not there yet.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx2
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
+from cdp.access.tokens import TokenVerifier
+from cdp.db.engine import open_pool
+from cdp.health import Health
+from cdp.ingest.tracking import tracking_routes
+from cdp.logs import RequestLog
+from cdp.schema import open_graph
+from cdp.schema.endpoint import graphql
+from cdp.settings import Settings, SettingsError, load_settings
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application for a database URL in `settings`; whoever starts it has started an embedded server before."""
+    pools: dict[str, Pool] = {}
+
+    def pool() -> Pool:
+        return pools["app"]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if settings.database_url is None:
+            raise SettingsError(variable="CDP_DATABASE_URL", problem="is required.")
+        async with AsyncExitStack() as stack:
+            pools["app"] = await stack.enter_async_context(open_pool(settings.database_url, "cdp_app", max_size=20))
+            reads = settings.replica_database_url or settings.database_url
+            graph = open_graph(reads, "cdp_app", time_zone=settings.seller_time_zone, max_connections=20)
+            app.state.graph = await stack.enter_async_context(graph)
+            http = await stack.enter_async_context(httpx2.AsyncClient(timeout=10))
+            app.state.tokens = TokenVerifier(pool, settings, http=http)
+            if settings.issuer_is_embedded:
+                await prepare_issuer(pool, settings)
+            yield
+
+    health = Health(lambda: settings.database_url)
+    routes: list[BaseRoute] = [
+        Route("/graphql", graphql, methods=["GET", "POST"]),
+        *tracking_routes(lambda _request: pool()),
+        *health.routes,
+    ]
+    if settings.issuer_is_embedded:
+        routes += [Mount("/idp", routes=issuer_routes(pool, settings)), *well_known_routes(settings)]
+    return Starlette(
+        routes=routes, lifespan=lifespan, middleware=[Middleware(RequestLog, observe=health.observe)]
+    )
+
+
+def __getattr__(name: str) -> Starlette:
+    """`cdp.app:app`, made from the environment's settings when a server asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    return create_app(load_settings())
+
+

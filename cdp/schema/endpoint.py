@@ -1,0 +1,167 @@
+"""GraphQL over HTTP, after the specification of that name (graphql.github.io/graphql-over-http, 2025 draft).
+
+POST takes a JSON body; GET takes queries only. The answer is `application/graphql-response+json` unless the caller accepts just
+`application/json`: with the former, a request that could not be executed is a 400, with the latter a 200, as the specification
+asks. Browsers that want HTML get GraphiQL. The specification's section numbers are in the comments.
+
+Why not Strawberry's own view: it answers `application/json` and 200 whatever was accepted and whatever went wrong.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from cdp.access.tokens import TokenMissing, who
+from cdp.access.viewer import Tool
+from cdp.errors import CdpError, Invalid, TooLarge
+from cdp.graph.refusal import shown
+from cdp.schema.execution import Graph, schema
+from cdp.schema.graphiql import graphiql
+
+GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+JSON: Final = "application/json"
+LARGEST_REQUEST_BYTES: Final = 256 * 1024
+_READS: Final = {OperationType.QUERY}
+_ALL: Final = {OperationType.QUERY, OperationType.MUTATION}
+
+
+class NotAcceptable(Invalid):
+    """This address answers application/graphql-response+json or application/json."""
+
+    http_status = 406
+
+
+class UnsupportedMediaType(Invalid):
+    """Send the request as application/json in UTF-8."""
+
+    http_status = 415
+
+
+class RequestMalformed(Invalid):
+    """{problem}"""  # noqa: D400 - the problem brings its full stop
+
+    problem: str
+
+
+class OnlyQueries(Invalid):
+    """GET is for queries only; send this operation by POST."""
+
+    http_status = 405
+
+
+async def graphql(request: Request) -> Response:
+    """The endpoint. `request.app.state.graph` is the Graph."""
+    if request.method == "GET" and "text/html" in request.headers.get("accept", "") and "query" not in request.query_params:
+        return graphiql()
+    media_type = GRAPHQL_RESPONSE
+    try:
+        media_type = _media_type(request)
+        viewer = await who(request)
+        if viewer is None:
+            raise TokenMissing
+        asked = _from_query(request) if request.method == "GET" else await _from_body(request)
+        return await _execute(request, viewer, asked, media_type)
+    except CdpError as error:
+        return _refused(error, media_type)
+
+
+async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], media_type: str) -> Response:
+    graph: Graph = request.app.state.graph
+    context = graph.context(viewer)
+    try:
+        result = await schema.execute(
+            asked["query"],
+            variable_values=asked.get("variables"),
+            operation_name=asked.get("operationName"),
+            context_value=context,
+            allowed_operation_types=_READS if request.method == "GET" else _ALL,
+        )
+    except InvalidOperationTypeError as error:
+        if request.method == "GET":
+            raise OnlyQueries from error
+        raise RequestMalformed(problem="Subscriptions are not served here.") from error
+    except (CannotGetOperationTypeError, MissingQueryError) as error:
+        raise RequestMalformed(problem="operationName must name one of the document's operations.") from error
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [shown(error) for error in result.errors]
+    executed = not isinstance(result, PreExecutionError)
+    if executed:
+        body["data"] = result.data
+    # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
+    status = 200 if executed or media_type == JSON else 400
+    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def _media_type(request: Request) -> str:
+    """§5.2, §6.3: the caller's choice, GraphQL's own where anything goes."""
+    accepted = [part.split(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+    for offered in (GRAPHQL_RESPONSE, JSON):
+        if offered in accepted:
+            return offered
+    if {"*/*", "application/*", ""} & set(accepted):
+        return GRAPHQL_RESPONSE
+    raise NotAcceptable
+
+
+def _from_query(request: Request) -> dict[str, Any]:
+    """§5.3: GET, parameters as strings, objects as JSON."""
+    given = dict(parse_qsl(request.url.query, keep_blank_values=True))
+    asked: dict[str, Any] = {"query": given.get("query"), "operationName": given.get("operationName") or None}
+    for name in ("variables", "extensions"):
+        if given.get(name):
+            asked[name] = _decoded(given[name].encode(), f"The parameter {name}")
+    return _checked(asked)
+
+
+async def _from_body(request: Request) -> dict[str, Any]:
+    """§5.4: POST, a JSON object."""
+    content_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    if content_type.strip().lower() != JSON or ("charset" in parameters.lower() and "utf-8" not in parameters.lower()):
+        raise UnsupportedMediaType
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_REQUEST_BYTES:
+            raise TooLarge(limit_bytes=LARGEST_REQUEST_BYTES)
+    decoded = _decoded(bytes(body), "The body")
+    if not isinstance(decoded, dict):
+        raise RequestMalformed(problem="The body must be one JSON object; batches are not served.")
+    return _checked(decoded)
+
+
+def _decoded(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RequestMalformed(problem=f"{what} is not JSON: {error.msg} at character {error.pos}.") from error
+
+
+def _checked(asked: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(asked.get("query"), str) or not asked["query"].strip():
+        raise RequestMalformed(problem="query must be a GraphQL document.")
+    for name, kind, what in (("variables", dict, "an object"), ("operationName", str, "a text"), ("extensions", dict, "an object")):
+        if asked.get(name) is not None and not isinstance(asked[name], kind):
+            raise RequestMalformed(problem=f"{name} must be {what}.")
+    return asked
+
+
+def _refused(error: CdpError, media_type: str) -> Response:
+    """A request that never became an operation: GraphQL's shape, with the contract's code and message beside it."""
+    body = {"errors": [{"message": error.message, "extensions": {"code": error.code, **error.ids}}], **error.body()}
+    headers = {"Cache-Control": "no-store"}
+    if (challenge := getattr(error, "www_authenticate", None)) is not None:
+        headers["WWW-Authenticate"] = challenge
+    if (retry := getattr(error, "retry_after_seconds", None)) is not None:
+        headers["Retry-After"] = str(retry)
+    if isinstance(error, OnlyQueries):
+        headers["Allow"] = "POST"
+    return Response(orjson.dumps(body), error.http_status, media_type=f"{media_type}; charset=utf-8", headers=headers)
