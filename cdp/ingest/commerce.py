@@ -74,7 +74,7 @@ class OrderTold:
         self,
         *,
         source_id: UUID,
-        record_key: str,
+        message_id: str,
         customer_id: UUID,
         account_id: UUID,
         profile_id: UUID,
@@ -86,6 +86,8 @@ class OrderTold:
         """The record for the ledger. Its version is the event's time, so that the newest content stays whatever comes
         last.
         """
+        # An order is placed once and cancelled once, whatever messages say so; it may be updated and refunded often.
+        telling = self.kind if self.kind in {"placed", "cancelled"} else message_id
         return OrderRecord(
             source_id=source_id,
             external_id=self.external_id,
@@ -105,7 +107,9 @@ class OrderTold:
             total=self.total,
             lines=self.lines,
             events=(
-                OrderEventRecord(kind=self.kind, occurred_at=self.at, record_key=record_key, amount=self.refunded),
+                OrderEventRecord(
+                    kind=self.kind, occurred_at=self.at, record_key=f"{source_id}:{telling}", amount=self.refunded
+                ),
             ),
         )
 

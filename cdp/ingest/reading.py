@@ -32,6 +32,7 @@ from cdp.ingest.messages import Told, as_id, parse_time
 
 EARLIEST_BELIEVED: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_BELIEVED: Final = timedelta(days=1)
+LONGEST_TRANSIT: Final = timedelta(seconds=5)
 LONGEST_DURATION_SECONDS: Final = 30 * 86_400
 LONGEST_LABEL_CHARACTERS: Final = 500
 
@@ -136,7 +137,9 @@ def read_message(message: InboxMessage, source: SourceTold) -> Reading:
 def event_time(told: Body, received_at: datetime) -> datetime:
     """When it happened by our clock: `received − (sent − original)`, which takes the sender's wrong clock out.
 
-    Without both of the sender's times, the one there is; without any, when it was received.
+    Without both of the sender's times, the one there is; without any, when it was received. A message that says it was
+    sent up to `LONGEST_TRANSIT` ago was under way, its sender's clock is right: it happened when the sender says, to the
+    digit, however often it is sent again.
     """
     text = told.original_timestamp or told.timestamp
     if text is None:
@@ -145,7 +148,8 @@ def event_time(told: Body, received_at: datetime) -> datetime:
     if not isinstance(told.sent_at, str):
         return original
     try:
-        return received_at - (parse_time(told.sent_at) - original)
+        sent_at = parse_time(told.sent_at)
+        return original if timedelta() <= received_at - sent_at <= LONGEST_TRANSIT else received_at - (sent_at - original)
     except (ValueError, OverflowError):
         return original
 

@@ -157,7 +157,7 @@ def _orders(connection: Connection[Any], told: Sequence[tuple[Reading, Attached]
     return [
         reading.order.record(
             source_id=reading.source.source_id,
-            record_key=f"{reading.source.source_id}:{reading.message.message_id}",
+            message_id=reading.message.message_id,
             customer_id=homes[number][0],
             account_id=homes[number][1],
             profile_id=person.profile_id,
