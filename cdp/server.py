@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -18,10 +19,11 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
 from cdp.logs import configure
-from cdp.settings import Settings, load_settings
+from cdp.settings import Settings, SettingsError, load_settings
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 log = structlog.stdlib.get_logger("cdp.server")
 
@@ -55,7 +57,48 @@ def serve(config: Config, settings: Settings, *, work_inside: bool = False) -> N
 
 def work(settings: Settings) -> None:
     """Run the worker until a signal. Raises SystemExit with a status other than 0 when it failed."""
-    _exit_unless_ok(asyncio.run(_work(settings)))
+    told = threading.Event()
+    for number in STOPPING:
+        signal.signal(number, lambda *_: told.set())
+    worker = Worker(_database_url(settings), on_end=told.set)
+    told.wait()
+    _exit_unless_ok(worker.stop(within_seconds=settings.shutdown_seconds))
+
+
+class Worker:
+    """The worker, at once at work in a thread of its own; `on_end` is called in that thread when it ends, asked or not."""
+
+    def __init__(self, database_url: str, *, on_end: Callable[[], None]) -> None:
+        self._database_url = database_url
+        self._on_end = on_end
+        self._stop = threading.Event()
+        self._failed = False
+        # A daemon: one that does not stop in time must not keep the process.
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, within_seconds: float) -> int:
+        """Let it finish what it began; an exit status. Blocks for `within_seconds` at most."""
+        unasked = not self._thread.is_alive()
+        self._stop.set()
+        self._thread.join(within_seconds)
+        if self._thread.is_alive():
+            log.error("the worker did not stop in time", seconds=within_seconds)
+            return EXIT_FAILED
+        if unasked and not self._failed:
+            log.error("the worker ended unasked")
+        return EXIT_FAILED if unasked or self._failed else EXIT_OK
+
+    def _run(self) -> None:
+        from cdp.worker import run_worker  # noqa: PLC0415 - the extranet's process never loads the worker
+
+        try:
+            run_worker(self._database_url, self._stop)
+        except Exception:  # told by the log, which leaves out what an exception quotes
+            self._failed = True
+            log.exception("the worker failed")
+        finally:
+            self._on_end()
 
 
 class QuietServer(Server):
@@ -74,69 +117,31 @@ class _Config(Config):
         configure(load_settings())
 
 
-def _exit_unless_ok(status: int) -> None:
-    if status != EXIT_OK:
-        sys.exit(status)
-
-
 async def _serve(config: Config, settings: Settings, *, work_inside: bool) -> int:
     """Serve until a signal. The worker inside stops after the server; a worker that dies takes the server with it."""
     server = QuietServer(config)
+    loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         server.force_exit = server.should_exit
         server.should_exit = True
 
-    _on_signals(on_signal)
-    if not work_inside:
-        await server.serve()
-        return EXIT_OK
-
-    def on_end(_: asyncio.Task[None]) -> None:
+    def on_end() -> None:
         server.should_exit = True
 
-    stop = asyncio.Event()
-    worker = _start_worker(settings, stop)
-    worker.add_done_callback(on_end)
+    for number in STOPPING:
+        loop.add_signal_handler(number, on_signal)
+    worker = Worker(_database_url(settings), on_end=on_end) if work_inside else None
     await server.serve()
-    return await _stop_worker(worker, stop, settings)
+    return worker.stop(within_seconds=settings.shutdown_seconds) if worker else EXIT_OK
 
 
-async def _work(settings: Settings) -> int:
-    stop = asyncio.Event()
-    _on_signals(stop.set)
-    worker = _start_worker(settings, stop)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    return await _stop_worker(worker, stop, settings)
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise SettingsError(variable="CDP_DATABASE_URL", problem="is required where the worker runs.")
+    return settings.database_url
 
 
-def _start_worker(settings: Settings, stop: asyncio.Event) -> asyncio.Task[None]:
-    from cdp.worker import work as work_until  # noqa: PLC0415 - the extranet's process never loads the worker
-
-    return asyncio.create_task(work_until(settings, stop))
-
-
-async def _stop_worker(worker: asyncio.Task[None], stop: asyncio.Event, settings: Settings) -> int:
-    """Let the worker finish what it began. Its failure is told by the log, which leaves out what an exception quotes."""
-    unasked = worker.done() and not stop.is_set()
-    stop.set()
-    try:
-        async with asyncio.timeout(settings.shutdown_seconds):
-            await worker
-    except TimeoutError:
-        log.exception("the worker did not stop in time", seconds=settings.shutdown_seconds)
-        return EXIT_FAILED
-    except Exception:
-        log.exception("the worker failed")
-        return EXIT_FAILED
-    if unasked:
-        log.error("the worker ended unasked")
-        return EXIT_FAILED
-    return EXIT_OK
-
-
-def _on_signals(act: Callable[[], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, act)
+def _exit_unless_ok(status: int) -> None:
+    if status != EXIT_OK:
+        sys.exit(status)

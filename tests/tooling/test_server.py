@@ -129,29 +129,30 @@ def test_metrics_of_one_process_tell_of_all() -> None:
         server.stop()
 
 
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 WORKER = """
-import asyncio, sys, types
+import sys, time, types
 from cdp.logs import configure
 from cdp.server import work
 from cdp.settings import load_settings
 
-async def obedient(settings, stop):
+def obedient(database_url, stop):
     print("at work", flush=True)
-    await stop.wait()
+    stop.wait()
 
-async def failing(settings, stop):
+def failing(database_url, stop):
     print("at work", flush=True)
     raise ValueError("Canary-Nombre Apellido")
 
-async def deaf(settings, stop):
+def deaf(database_url, stop):
     print("at work", flush=True)
-    await asyncio.sleep(60)
+    time.sleep(60)
 
-async def bored(settings, stop):
+def bored(database_url, stop):
     print("at work", flush=True)
 
 module = types.ModuleType("cdp.worker")
-module.work = globals()[sys.argv[1]]
+module.run_worker = globals()[sys.argv[1]]
 sys.modules["cdp.worker"] = module
 settings = load_settings()
 configure(settings)
@@ -171,7 +172,7 @@ work(settings)
 def test_a_worker_stops_when_told_and_its_end_is_told(kind: str, status: int, events: list[str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, kind],
-        env={**os.environ, "CDP_LOG_FORMAT": "json", "CDP_SHUTDOWN_SECONDS": "1"},
+        env={**os.environ, "CDP_LOG_FORMAT": "json", "CDP_SHUTDOWN_SECONDS": "1", "CDP_DATABASE_URL": NOWHERE},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
