@@ -141,9 +141,10 @@ async def unknown(_visit: Visit) -> Response:
 
 
 def _back_to(request: Request) -> str:
-    if request.method != "GET" or request.url.path == "/":
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method != "GET" or here == "/":
         return ""
-    return "?next=" + quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
+    return "?next=" + quote(here, safe="/")
 
 
 ROUTES: Final = (

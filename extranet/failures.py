@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from cdp.errors import CdpError, Invalid, Unavailable
 from extranet.formats import FALLBACK_LOCALE, FALLBACK_TIME_ZONE, formats_for
 from extranet.portal import Portal, Visit, render
+from extranet.refusals import RETRY_AFTER_SECONDS
 from extranet.texts import N_, _
 
 TITLES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({
@@ -52,7 +53,9 @@ async def refused(request: Request, error: Exception) -> Response:
 async def unreachable(request: Request, error: Exception) -> Response:
     """The database does not answer in time."""
     log.error("the database does not answer", kind=type(error).__name__)
-    return page(request, HTTPStatus.SERVICE_UNAVAILABLE, framed=False, headers={"Retry-After": "60"})
+    return page(
+        request, HTTPStatus.SERVICE_UNAVAILABLE, framed=False, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
 
 
 async def broke(request: Request, _error: Exception) -> Response:
@@ -69,6 +72,7 @@ def page(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The failure's page; `framed` keeps navigation for somebody signed in."""
+    status = int(status)
     title, sentence = TITLES.get(status) or TITLES[500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400]
     portal: Portal | None = getattr(request.app.state, "portal", None)
     if portal is None:

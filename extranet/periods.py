@@ -73,12 +73,13 @@ def period_of(preset: Preset, today: date) -> Period:
         case Preset.YEAR:
             return Period(first=today.replace(month=1, day=1), last=today)
         case Preset.LAST_12_MONTHS:
-            return Period(first=year_before(today) + timedelta(days=1), last=today)
+            return Period(first=day_after_year_before(today), last=today)
 
 
-def year_before(day: date) -> date:
-    """The same day a year earlier; 29 February becomes the 28th."""
-    return day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))
+def day_after_year_before(last: date) -> date:
+    """The first of the twelve months that end on `last`; a year before 29 February is the 28th."""
+    before = last.replace(year=last.year - 1, day=min(last.day, monthrange(last.year - 1, last.month)[1]))
+    return before + timedelta(days=1)
 
 
 def read_period(params: Mapping[str, str], today: date) -> Asked:
@@ -102,13 +103,11 @@ def read_period(params: Mapping[str, str], today: date) -> Asked:
             kind=kind, preset=preset, first=period.first.isoformat(), last=period.last.isoformat(), period=period
         )
     last = read_day(last_text, "to", problems) if last_text else today
-    earliest_default = max(EARLIEST, year_before(last) + timedelta(days=1)) if last and last > EARLIEST else None
-    first = read_day(first_text, "from", problems) if first_text else earliest_default
+    first = (
+        read_day(first_text, "from", problems) if first_text else last and max(EARLIEST, day_after_year_before(last))
+    )
     if first and last and first > last:
-        if kind is Kind.OPEN_ITEM:
-            first = last
-        else:
-            problems["from"] = _("This is after the end date, %(last)s.") % {"last": last.isoformat()}
+        problems["from"] = _("This is after the end date, %(last)s.") % {"last": last.isoformat()}
     if problems or first is None or last is None:
         return Asked(kind=kind, first=first_text, last=last_text, problems=problems)
     return Asked(kind=kind, first=first.isoformat(), last=last.isoformat(), period=Period(first=first, last=last))

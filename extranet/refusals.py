@@ -1,9 +1,11 @@
 """What the extranet refuses, and what an error of the graph means to the person who reads the page."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from cdp.errors import CdpError, Invalid, NotFound
+from cdp.errors import CdpError, Invalid, NotFound, Unavailable
+
+RETRY_AFTER_SECONDS: Final = 60
 
 
 class PageNotFound(NotFound):
@@ -12,6 +14,10 @@ class PageNotFound(NotFound):
 
 class InvalidPlace(Invalid):
     """The link to this page of the list is damaged. Start again at the first page."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer now; try again in {retry_after_seconds} seconds."""
 
 
 class GraphFailed(CdpError):
@@ -31,6 +37,8 @@ def refusal_of(errors: Sequence[Any]) -> CdpError:
     code = extensions.get("code", "unknown")
     if code == "cursor_invalid":
         return InvalidPlace()
-    if code == "value_invalid" and extensions.get("argument") == "id":
+    if code in {"unavailable", "too_slow"}:
+        return DatabaseUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)
+    if code == "value_invalid" and str(extensions.get("argument")).endswith("(id:)"):
         return PageNotFound()
     return GraphFailed(reason=str(code))

@@ -38,7 +38,7 @@ MEMBERS: Final = (
     ("both@holding.example", "Otto Berg", {"K-1001": "finance", "K-2002": "buyer"}),
 )
 # The ledger of K-1001 in EUR. On TODAY: balance 2,800.00, of which open 2,950.50 and unapplied 150.50; overdue 2,650.50.
-ENTRIES: Final = (
+ENTRIES: Final[tuple[tuple[str, Any, str, str, str | None, dict[str, str]], ...]] = (
     (
         "2026-08-03",
         "invoice",
@@ -75,7 +75,8 @@ def record_business(connection: Connection[Any], *, issuer: str) -> Business:
         ("Lusitânia Gráfica", "organisation"), ("Zeppelin canary AG", "organisation"), ("Beatriz Sá", "person"),
     )}  # fmt: skip
     connection.execute(
-        """INSERT INTO affiliation (customer_id, organisation_profile_id, person_profile_id, person_customer_id, since_at, stated_at)
+        """INSERT INTO affiliation
+            (customer_id, organisation_profile_id, person_profile_id, person_customer_id, since_at, stated_at)
         VALUES (%s, %s, %s, %s, now(), now())""",
         [people["Lusitânia Gráfica"], uuid4(), uuid4(), people["Beatriz Sá"]],
     )
@@ -160,32 +161,42 @@ def _orders(connection: Connection[Any], people: dict[str, UUID], accounts: dict
     ]
     record_orders(connection, told)
     found = dict(connection.execute("SELECT number, order_id FROM sales_order").fetchall())
-    record_shipments(
-        connection,
-        [
-            _shipment("SH-1", people, found["SO-1001"], "delivered", "2026-08-09", "2026-08-10", "https://carrier.example/SH-1"),
-            _shipment("SH-2", people, found["SO-1002"], "delivered", "2026-11-05", "2026-11-18", "https://carrier.example/SH-2",
-                      lines=(ShipmentLine(line_no=1, quantity=Decimal(8)), ShipmentLine(line_no=2, quantity=Decimal(4)))),
-            _shipment("SH-3", people, found["SO-1002"], "planned", None, "2026-11-18", "javascript:alert(1)",
-                      lines=(ShipmentLine(line_no=1, quantity=Decimal(4)),)),
-        ],
-    )  # fmt: skip
+    delivered, split = ((people["Lusitânia Gráfica"], found[number]) for number in ("SO-1001", "SO-1002"))
+    first = (ShipmentLine(line_no=1, quantity=Decimal(8)), ShipmentLine(line_no=2, quantity=Decimal(4)))
+    rest = (ShipmentLine(line_no=1, quantity=Decimal(4)),)
+    carrier = "https://carrier.example/"
+    told_shipments = [
+        _shipment(
+            "SH-1", delivered, "delivered", shipped="2026-08-09", promised="2026-08-10", tracking_url=carrier + "SH-1"
+        ),
+        _shipment(
+            "SH-2",
+            split,
+            "delivered",
+            shipped="2026-11-05",
+            promised="2026-11-18",
+            tracking_url=carrier + "SH-2",
+            lines=first,
+        ),
+        _shipment("SH-3", split, "planned", promised="2026-11-18", tracking_url="javascript:alert(1)", lines=rest),
+    ]
+    assert record_shipments(connection, told_shipments) == []
     return found
 
 
 def _shipment(
     number: str,
-    people: dict[str, UUID],
-    order: UUID,
+    order: tuple[UUID, UUID],
     status: Any,
-    shipped: str | None,
+    *,
     promised: str,
     tracking_url: str,
+    shipped: str | None = None,
     lines: tuple[ShipmentLine, ...] = (),
 ) -> ShipmentRecord:
     shipped_at = datetime.fromisoformat(shipped + "T07:00:00+00:00") if shipped else None
     return ShipmentRecord(
-        source_id=SOURCE, external_id=number, customer_id=people["Lusitânia Gráfica"], order_id=order, number=number,
+        source_id=SOURCE, external_id=number, customer_id=order[0], order_id=order[1], number=number,
         status=status, carrier="Rail & Road", tracking_number=f"RR{number}", tracking_url=tracking_url,
         promised_on=date.fromisoformat(promised), shipped_at=shipped_at,
         delivered_at=shipped_at + timedelta(days=1) if shipped_at and status == "delivered" else None, lines=lines,
@@ -206,8 +217,10 @@ def _ledger(
             due_on=date.fromisoformat(due_on) if due_on else None, **more,
         )  # fmt: skip
 
-    entries = [entry("K-1001", words, **more) for *words, more in ENTRIES]  # type: ignore[arg-type]
-    entries[0] = entry("K-1001", ENTRIES[0][:5], order_id=orders["SO-1001"], **ENTRIES[0][5])
+    entries = [
+        entry("K-1001", told[:5], order_id=orders["SO-1001"] if told[2] == "INV-1" else None, **told[5])
+        for told in ENTRIES
+    ]
     entries.append(entry("K-1001", ("2026-10-01", "invoice", "US-1", "99.99", "2026-10-31"), "USD"))
     for number in range(MANY):
         day = date(2026, 1, 1) + timedelta(days=number)
