@@ -12,14 +12,14 @@ import orjson
 import strawberry
 import structlog
 from graphql import GraphQLError, parse, validate
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from cdp.access.viewer import Viewer
 from cdp.db.engine import Role, open_pool
-from cdp.errors import Invalid, Unavailable
+from cdp.errors import Invalid
 from cdp.graph.compiler import Limits
 from cdp.graph.contract import complete
 from cdp.graph.refusal import Internal, shown
@@ -29,7 +29,6 @@ from cdp.schema.customer import Affiliation
 from cdp.schema.query import Query, Viewer as ViewerType
 from cdp.schema.statement import Statement
 
-RETRY_AFTER_SECONDS: Final = 60
 log = structlog.stdlib.get_logger("cdp.schema")
 MOST_TOKENS: Final = 10_000
 MOST_ALIASES: Final = 200
@@ -72,10 +71,6 @@ class OperationInvalid(Invalid):
 
     name: str
     problem: str
-
-
-class DatabaseUnavailable(Unavailable):
-    """The database does not answer now; try again in {retry_after_seconds} seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +130,12 @@ class Graph:
         today: date | None = None,
         checked: bool = False,
     ) -> GraphResult:
-        """Run an operation as `viewer` and decode the answer. Raises DatabaseUnavailable when the database does not answer."""
+        """Run an operation as `viewer` and decode the answer."""
         context = self.context(viewer, today=today, checked=checked)
         text = document.document if isinstance(document, StoredOperation) else document
         result = await schema.execute(
             text, variable_values=dict(variables or {}), context_value=context, operation_name=operation_name
         )
-        for error in result.errors or ():
-            if isinstance(error.original_error, OperationalError | PoolTimeout):
-                raise DatabaseUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS) from error.original_error
         data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
         errors = [shown(error) for error in result.errors or ()]
         return GraphResult(data=data, errors=errors, statements=context.statements)
