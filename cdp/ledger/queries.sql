@@ -171,38 +171,10 @@ ON CONFLICT (customer_id, order_id, record_key) DO NOTHING;
 -- name: settle_orders
 -- Status and refunded amount of orders from everything known about them: the furthest of what the source states and
 -- what the shipments prove; a cancellation or a full return ends it. A shipment without lines carries the whole order.
+-- Lateral, so that an order costs its own few index reads, however many orders and whatever the planner believes.
 WITH given AS MATERIALIZED (
     SELECT DISTINCT customer_id, order_id
     FROM unnest(%(customer_ids)s::uuid[], %(order_ids)s::uuid[]) AS given (customer_id, order_id)
-), event AS (
-    SELECT customer_id, order_id,
-        coalesce(sum(order_event.amount) FILTER (WHERE kind = 'refunded'), 0) AS refunded,
-        bool_or(kind = 'cancelled') AS cancelled
-    FROM order_event JOIN given USING (customer_id, order_id) GROUP BY customer_id, order_id
-), sent AS (
-    SELECT customer_id, order_id, shipment_line.line_no,
-        sum(shipment_line.quantity) AS shipped,
-        sum(shipment_line.quantity) FILTER (WHERE shipment.status = 'delivered') AS delivered
-    FROM shipment_line JOIN shipment USING (customer_id, shipment_id, order_id) JOIN given USING (customer_id, order_id)
-    WHERE shipment.status IN ('shipped', 'delivered', 'returned')
-    GROUP BY customer_id, order_id, shipment_line.line_no
-), whole AS (
-    SELECT customer_id, order_id, true AS shipped, bool_or(shipment.status = 'delivered') AS delivered
-    FROM shipment JOIN given USING (customer_id, order_id)
-    WHERE shipment.status IN ('shipped', 'delivered', 'returned')
-        AND NOT EXISTS (
-            SELECT FROM shipment_line AS line
-            WHERE line.customer_id = shipment.customer_id AND line.shipment_id = shipment.shipment_id)
-    GROUP BY customer_id, order_id
-), line AS (
-    SELECT customer_id, order_id,
-        bool_and(quantity_cancelled >= quantity) AS all_cancelled,
-        bool_and(quantity_cancelled + quantity_returned >= quantity) AND bool_or(quantity_returned > 0) AS all_returned,
-        bool_or(coalesce(sent.shipped, 0) > 0) AS some_shipped,
-        bool_and(coalesce(sent.shipped, 0) >= quantity - quantity_cancelled) AS all_shipped,
-        bool_and(coalesce(sent.delivered, 0) >= quantity - quantity_cancelled) AS all_delivered
-    FROM order_line JOIN given USING (customer_id, order_id) LEFT JOIN sent USING (customer_id, order_id, line_no)
-    GROUP BY customer_id, order_id
 ), settled AS (
     SELECT sales_order.customer_id, sales_order.order_id, coalesce(event.refunded, 0) AS refunded,
         CASE
@@ -219,11 +191,44 @@ WITH given AS MATERIALIZED (
                     ELSE 1
                 END)]
         END AS status
-    FROM sales_order
-    JOIN given USING (customer_id, order_id)
-    LEFT JOIN event USING (customer_id, order_id)
-    LEFT JOIN line USING (customer_id, order_id)
-    LEFT JOIN whole USING (customer_id, order_id)
+    FROM given
+    JOIN sales_order USING (customer_id, order_id)
+    CROSS JOIN LATERAL (
+        SELECT
+            sum(order_event.amount) FILTER (WHERE kind = 'refunded') AS refunded,
+            bool_or(kind = 'cancelled') AS cancelled
+        FROM order_event
+        WHERE order_event.customer_id = given.customer_id AND order_event.order_id = given.order_id
+    ) AS event
+    CROSS JOIN LATERAL (
+        SELECT bool_or(true) AS shipped, bool_or(shipment.status = 'delivered') AS delivered
+        FROM shipment
+        WHERE shipment.customer_id = given.customer_id AND shipment.order_id = given.order_id
+            AND shipment.status IN ('shipped', 'delivered', 'returned')
+            AND NOT EXISTS (
+                SELECT FROM shipment_line AS line
+                WHERE line.customer_id = shipment.customer_id AND line.shipment_id = shipment.shipment_id)
+    ) AS whole
+    CROSS JOIN LATERAL (
+        SELECT
+            bool_and(quantity_cancelled >= quantity) AS all_cancelled,
+            bool_and(quantity_cancelled + quantity_returned >= quantity) AND bool_or(quantity_returned > 0) AS all_returned,
+            bool_or(coalesce(sent.shipped, 0) > 0) AS some_shipped,
+            bool_and(coalesce(sent.shipped, 0) >= quantity - quantity_cancelled) AS all_shipped,
+            bool_and(coalesce(sent.delivered, 0) >= quantity - quantity_cancelled) AS all_delivered
+        FROM order_line
+        LEFT JOIN LATERAL (
+            SELECT
+                sum(shipment_line.quantity) AS shipped,
+                sum(shipment_line.quantity) FILTER (WHERE shipment.status = 'delivered') AS delivered
+            FROM shipment
+            JOIN shipment_line USING (customer_id, shipment_id, order_id)
+            WHERE shipment.customer_id = order_line.customer_id AND shipment.order_id = order_line.order_id
+                AND shipment_line.line_no = order_line.line_no
+                AND shipment.status IN ('shipped', 'delivered', 'returned')
+        ) AS sent ON true
+        WHERE order_line.customer_id = given.customer_id AND order_line.order_id = given.order_id
+    ) AS line
 )
 UPDATE sales_order SET status = settled.status, refunded = settled.refunded, updated_at = now()
 FROM settled
