@@ -37,7 +37,7 @@ async def _ours(browser: httpx2.AsyncClient, page: httpx2.Response, name: str) -
     return await submit_password(browser, page, f"{name}@example.com", PASSWORD)
 
 
-async def _no_question(browser: httpx2.AsyncClient, page: httpx2.Response) -> httpx2.Response:  # noqa: RUF029
+async def _no_question(browser: httpx2.AsyncClient, page: httpx2.Response) -> httpx2.Response:
     assert not browser.is_closed
     return page
 
@@ -47,7 +47,7 @@ OURS = IssuerUnderTest(issuer=ISSUER, settings={}, sign_in=_ours, sign_out=_no_q
 
 @contextmanager
 def theirs() -> Iterator[IssuerUnderTest]:
-    """npm's oidc-provider in a process of its own, until the block ends."""
+    """The npm package oidc-provider in a process of its own, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {

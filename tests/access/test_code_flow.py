@@ -5,7 +5,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.access.world import API, ISSUER, CodeFlow, Stage, World, client_token, submit_password
+from tests.access.world import API, ISSUER, CodeFlow, Stage, World, basic, client_token, submit_password
 
 
 async def test_a_code_becomes_tokens_for_the_api(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
@@ -243,7 +243,7 @@ async def test_a_client_proves_itself_in_the_header_or_not_at_all(
     answer = await browser.post(
         f"{ISSUER}/token",
         data={"grant_type": "client_credentials", **{name: known.get(value, value) for name, value in form.items()}},
-        auth=(known.get(auth[0], auth[0]), auth[1]) if auth else None,
+        headers={"Authorization": basic(known.get(auth[0], auth[0]), auth[1])} if auth else {},
     )
     assert (answer.status_code, answer.json()["error"]) == (status, "invalid_client")
 
@@ -328,7 +328,7 @@ async def test_guessing_makes_one_wait_whether_or_not_the_account_exists(
         for _ in range(7):
             answer = await submit_password(browser, page, email, "wrong password")
             seen[email].append((answer.status_code, answer.text.replace(email, "")))
-        assert answer.headers["retry-after"]
+            assert ("retry-after" in answer.headers) == (answer.status_code == 429)
     first, second = seen.values()
     assert [status for status, _ in first] == [422, 422, 422, 422, 422, 429, 429]
     assert [status for status, _ in second] == [status for status, _ in first]

@@ -1,8 +1,12 @@
-"""A small world for the tests of access: two key accounts, four members, the API and a toy extranet, reached without sockets."""
+"""A small world for the tests of access: two key accounts, four members, the API and a toy extranet, reached without
+sockets.
+"""
 
+import base64
 import hashlib
+import hmac
+import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +18,7 @@ from uuid import UUID
 
 import httpx2
 import psycopg
+from joserfc.jwk import RSAKey
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
@@ -24,6 +29,7 @@ from starlette.routing import Mount, Route
 from cdp.access.issuer.app import issuer_routes, well_known_routes
 from cdp.access.people import NewClient, create_client, create_member, create_staff
 from cdp.access.portal import PortalAccess, SignInFailed, open_access
+from cdp.access.sealing import base64url
 from cdp.access.tokens import TokenVerifier, authenticate
 from cdp.access.viewer import Role, Scope
 from cdp.db.engine import connect, open_pool
@@ -58,8 +64,9 @@ class World:
 
 
 def found_world(url: str, folder: Path, **settings: Any) -> World:
-    """Accounts NORD and SUED with an order and an invoice each; fina (finance of both), bodo (buyer, NORD), vera (viewer,
-    SUED), cleo (client_admin, SUED); staff sam; a tool by client credentials, and a console that staff authorise.
+    """Accounts NORD and SUED with an order and an invoice each; fina (finance of both), bodo (buyer, NORD), vera
+    (viewer, SUED), cleo (client_admin, SUED); staff sam; a tool by client credentials, and a console that staff
+    authorise.
     """
     with connect(url) as connection:
         accounts = {number: _account(connection, number) for number in (NORD, SUED)}
@@ -105,7 +112,8 @@ def _account(connection: psycopg.Connection[Any], number: str) -> UUID:
             SELECT customer_id, new_id(), new_id(), %(number)s, 'Account ' || %(number)s, 'key', 'EUR' FROM holder
             RETURNING customer_id, account_id
         ), keyed AS (
-            INSERT INTO account_key (number, account_id, customer_id) SELECT %(number)s, account_id, customer_id FROM opened
+            INSERT INTO account_key (number, account_id, customer_id) SELECT %(number)s, account_id, customer_id FROM
+            opened
         )
         SELECT account_id FROM opened
         """,
@@ -159,7 +167,10 @@ def toy_extranet(access: PortalAccess) -> Starlette:
             return JSONResponse(error.body(), error.http_status)
 
     async def changing(request: Request) -> Response:
-        session, form = await access.session_of(request), dict(parse_qsl((await request.body()).decode()))
+        session, form = (
+            await access.session_of(request),
+            dict(parse_qsl((await request.body()).decode(), keep_blank_values=True)),
+        )
         try:
             if session is None:
                 return await access.sign_out(request, None)
@@ -285,10 +296,22 @@ class CodeFlow:
 
 def s256(verifier: str) -> str:
     """The code challenge of a verifier."""
-    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return base64url(hashlib.sha256(verifier.encode()).digest())
 
 
 async def client_token(browser: httpx2.AsyncClient, client: NewClient, scope: str = "") -> httpx2.Response:
     """A token by client credentials."""
     form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
     return await browser.post(f"{ISSUER}/token", data=form, auth=(client.client_id, client.client_secret or ""))
+
+
+def with_public_key_as_secret(claims: dict[str, Any], key: RSAKey, typ: str = "at+jwt") -> str:
+    """A token signed by HMAC, with the issuer's public key, which everybody has, as the secret."""
+    header = {"alg": "HS256", "typ": typ, "kid": key.kid}
+    signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{base64url(hmac.digest(key.as_pem(private=False), signed.encode(), 'sha256'))}"
+
+
+def basic(client_id: str, secret: str) -> str:
+    """The Authorization header of a client."""
+    return f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"
