@@ -82,15 +82,15 @@ def test_migrate_brings_a_database_to_head_and_twice_is_once(database_url: str) 
         assert (result.returncode, result.stdout) == (0, f"The database is at revision {head()}.\n"), result.stderr
 
 
-def test_the_embedded_database_is_migrated_for_whoever_comes_first(tmp_path: Path) -> None:
-    made = cdp("source", "create", "web-shop", "--json", CDP_DATA_DIR=str(tmp_path))
+def test_the_embedded_database_is_migrated_for_whoever_comes_first(data_dir: Path) -> None:
+    made = cdp("source", "create", "web-shop", "--json", CDP_DATA_DIR=str(data_dir))
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["name"] == "web-shop"
-    assert not (tmp_path / "postgres" / "postmaster.pid").exists(), "the server stops with the command that started it"
+    assert not (data_dir / "postgres" / "postmaster.pid").exists(), "the server stops with the command that started it"
 
 
-def test_the_doctor_leaves_the_embedded_database_as_found(tmp_path: Path) -> None:
-    result = cdp("doctor", "--json", CDP_DATA_DIR=str(tmp_path))
+def test_the_doctor_leaves_the_embedded_database_as_found(data_dir: Path) -> None:
+    result = cdp("doctor", "--json", CDP_DATA_DIR=str(data_dir))
     assert result.returncode == 1
     failed = {
         (finding["check"], finding["told"]) for finding in json.loads(result.stdout) if finding["state"] == "fail"
