@@ -57,9 +57,7 @@ def create_app(settings: Settings) -> Starlette:
     ]
     if settings.issuer_is_embedded:
         routes += [Mount("/idp", routes=issuer_routes(pool, settings)), *well_known_routes(settings)]
-    return Starlette(
-        routes=routes, lifespan=lifespan, middleware=[Middleware(RequestLog, observe=health.observe)]
-    )
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(RequestLog, observe=health.observe)])
 
 
 def __getattr__(name: str) -> Starlette:
@@ -67,5 +65,3 @@ def __getattr__(name: str) -> Starlette:
     if name != "app":
         raise AttributeError(name)
     return create_app(load_settings())
-
-

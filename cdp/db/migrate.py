@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from cdp.db.engine import conninfo
@@ -70,7 +70,7 @@ def _config() -> Config:
     return config
 
 
-def _engine(url: str):  # noqa: ANN202 — SQLAlchemy's engine, used in this module only
+def _engine(url: str) -> Engine:
     return create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo(url, "cdp_owner")), poolclass=NullPool
     )

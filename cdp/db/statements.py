@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _HEADER = re.compile(r"^-- name: (\w+)\n((?:--.*\n)+)", re.MULTILINE)
 
@@ -30,5 +30,5 @@ def load_statements(package: str, filename: str = "queries.sql") -> Mapping[str,
         if not body or name in found:
             msg = f"{package}/{filename}: {name} is empty or there twice"
             raise ValueError(msg)
-        found[name] = cast("LiteralString", body)
+        found[name] = body
     return MappingProxyType(found)

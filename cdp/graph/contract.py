@@ -4,15 +4,15 @@ Called once, after all types are declared and before Strawberry makes the schema
 """
 
 from collections.abc import Iterable
-from typing import Optional
+from typing import Any
 
 import strawberry
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
-from cdp.graph.compiler import DEFAULT_PAGE, LARGEST_PAGE
-from cdp.graph.declaration import GraphField, GraphType, Inherit, Registry, argument, strawberry_fields
+from cdp.graph.declaration import GraphField, GraphType, Inherit, Registry, argument, optional, strawberry_fields
 from cdp.graph.filters import InputTypes
+from cdp.graph.page import DEFAULT_PAGE, LARGEST_PAGE
 
 
 def complete(registry: Registry, roots: Iterable[type]) -> dict[str, dict[str, GraphField]]:
@@ -52,30 +52,31 @@ def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryFie
     given = [argument(name, *rest) for name, rest in graph_field.inputs.items()]
     if graph_field.kind == "page":
         target = _node_type(registry, field)
-        filters, order = inputs.filter_of(target), inputs.order_of(target)
+        filters: Any = inputs.filter_of(target)
+        order: Any = inputs.order_of(target)
         if filters is not None:
-            given.append(argument("filter", Optional[filters], strawberry.UNSET, "Only rows that match."))
+            given.append(argument("filter", optional(filters), strawberry.UNSET, "Only rows that match."))
         if order is not None:
             given.append(
-                argument("orderBy", Optional[list[order]], strawberry.UNSET, "Order, most significant term first.")
-            )  # type: ignore[valid-type]
+                argument("orderBy", optional(list[order]), strawberry.UNSET, "Order, most significant term first.")
+            )
         bound = f"at most {LARGEST_PAGE}"
         given += [
             argument(
-                "first", Optional[int], strawberry.UNSET, f"Rows from the front: {bound}, {DEFAULT_PAGE} unless given."
+                "first", optional(int), strawberry.UNSET, f"Rows from the front: {bound}, {DEFAULT_PAGE} unless given."
             ),
-            argument("after", Optional[str], strawberry.UNSET, "Only rows after this cursor."),
-            argument("last", Optional[int], strawberry.UNSET, f"Rows from the back, {bound}."),
-            argument("before", Optional[str], strawberry.UNSET, "Only rows before this cursor."),
+            argument("after", optional(str), strawberry.UNSET, "Only rows after this cursor."),
+            argument("last", optional(int), strawberry.UNSET, f"Rows from the back, {bound}."),
+            argument("before", optional(str), strawberry.UNSET, "Only rows before this cursor."),
         ]
     field.arguments = given
 
 
 def _node_type(registry: Registry, field: StrawberryField) -> GraphType:
-    connection = field.type
+    connection: Any = field.type
     definition = connection.__strawberry_definition__
     nodes = next(each for each in definition.fields if each.python_name == "nodes")
-    inner = nodes.resolve_type(type_definition=definition)
+    inner: Any = nodes.resolve_type(type_definition=definition)
     while hasattr(inner, "of_type"):
         inner = inner.of_type
     if hasattr(inner, "resolve_type"):

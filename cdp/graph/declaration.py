@@ -129,7 +129,7 @@ class GraphType:
     scope: Scope
     member: Scope | None
     visible: Callable[[Row, Any], ColumnElement[bool]] | None
-    by_id: Callable[[Any], Rows] | None
+    by_id: Callable[[Row | None, Any], Rows] | None
     fields: dict[str, GraphField] = field(default_factory=dict)
 
     def scope_of(self, declared: GraphField) -> Scope:
@@ -208,6 +208,11 @@ def _strawberry_field(declared: GraphField, description: str) -> Any:
     return strawberry.field(description=description, metadata={METADATA_KEY: declared})
 
 
+def by_node_id(_row: Row | None, _arguments: Any) -> Rows:
+    """Where a field of an interface type leads: to where its id's type says (`GraphType.by_id`), so never asked itself."""
+    raise AssertionError("an id names its type")
+
+
 class Registry:
     """Every graph type by its GraphQL name, and by its id prefix."""
 
@@ -225,7 +230,7 @@ class Registry:
         key: tuple[str, ...] = (),
         order: tuple[Term, ...] = (),
         visible: Callable[[Row, Any], ColumnElement[bool]] | None = None,
-        by_id: Callable[[Any], Rows] | None = None,
+        by_id: Callable[[Row | None, Any], Rows] | None = None,
     ) -> Callable[[type[T]], type[T]]:
         """Class decorator: a Strawberry type, described by its docstring, whose declared fields the compiler knows."""
 
@@ -258,6 +263,11 @@ def strawberry_fields(python: type) -> list[tuple[StrawberryField, GraphField]]:
     """Declared graph fields of a Strawberry class, in order."""
     definition = python.__strawberry_definition__  # type: ignore[attr-defined]
     return [(each, each.metadata[METADATA_KEY]) for each in definition.fields if METADATA_KEY in (each.metadata or {})]
+
+
+def optional(kind: Any) -> Any:
+    """`kind | None` for a type that is made at run time."""
+    return kind | None
 
 
 def argument(name: str, annotation: Any, default: Any, description: str) -> StrawberryArgument:

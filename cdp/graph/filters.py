@@ -9,16 +9,15 @@ import enum
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Optional
+from typing import Any, Final
 
 import strawberry
-
 from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, false, func, not_, or_, true
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from cdp.db.ids import parse_id
-from cdp.graph.declaration import GraphType, Row, Term, strawberry_fields
+from cdp.graph.declaration import GraphType, Row, Term, optional, strawberry_fields
 from cdp.graph.given import Given, nullable
 
 
@@ -70,20 +69,20 @@ class InputTypes:
             if graph_field.filters:
                 name = field.name if field.graphql_name is None else field.graphql_name
                 fields[field.python_name] = (
-                    Optional[self._operator_of(field.type)],
+                    optional(self._operator_of(field.type)),
                     _camel(name),
                     f"By {_camel(name)}.",
                 )
         if not fields:
             return None
         for word, text in (("and", "All of these."), ("or", "At least one of these."), ("not", "Not this.")):
-            fields[f"{word}_"] = (Optional[str], word, text)
-        made = _input(f"{declared.name}Filter", f"Which {declared.name} rows; several fields must all hold.", fields)
-        for field in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+            fields[f"{word}_"] = (optional(str), word, text)
+        made: Any = _input(f"{declared.name}Filter", f"Which {declared.name} rows; several fields must all hold.", fields)
+        for field in made.__strawberry_definition__.fields:
             if field.python_name in {"and_", "or_"}:
-                field.type_annotation = StrawberryAnnotation(Optional[list[made]])  # type: ignore[valid-type]
+                field.type_annotation = StrawberryAnnotation(optional(list[made]))
             elif field.python_name == "not_":
-                field.type_annotation = StrawberryAnnotation(Optional[made])
+                field.type_annotation = StrawberryAnnotation(optional(made))
         self._filters[declared.name] = made
         return made
 
@@ -110,20 +109,22 @@ class InputTypes:
         )
 
     def _operator_of(self, kind: Any) -> type:
-        inner = getattr(kind, "of_type", kind)
+        inner: Any = getattr(kind, "of_type", kind)
+        leaf: Any
         if isinstance(inner, StrawberryEnumDefinition) or hasattr(inner, "__strawberry_enum__"):
             definition = inner if isinstance(inner, StrawberryEnumDefinition) else inner.__strawberry_enum__
-            name, operators, leaf = definition.name, _EQUALITY, definition.wrapped_cls
+            name, leaf = definition.name, definition.wrapped_cls
+            operators: Mapping[str, str] = _EQUALITY
         else:
             leaf = inner if inner in _LEAVES else str
             name, operators = _LEAVES[leaf]
         key = f"{name}Filter"
         if key not in self._operators:
             fields: dict[str, tuple[Any, str, str]] = {
-                f"{each}_": (Optional[list[leaf]] if each == "in" else Optional[leaf], each, text)  # type: ignore[valid-type]
+                f"{each}_": (optional(list[leaf]) if each == "in" else optional(leaf), each, text)
                 for each, text in operators.items()
             }
-            fields["is_null"] = (Optional[bool], "isNull", "True: has no value; false: has one.")
+            fields["is_null"] = (optional(bool), "isNull", "True: has no value; false: has one.")
             self._operators[key] = _input(key, f"Conditions on a {name}; several must all hold.", fields)
         return self._operators[key]
 

@@ -7,7 +7,7 @@ the bytes are decoded and completed by graphql-core as if resolvers had answered
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, cast
 
@@ -29,12 +29,13 @@ from psycopg.errors import DataError, OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from cdp.errors import Unavailable
 from cdp.access.viewer import Member, Viewer, database_settings
 from cdp.db.ids import prefix_of
-from cdp.graph.compiler import Compiler, Execution, Limits, Plan
+from cdp.errors import Unavailable
+from cdp.graph.compiler import Compiler
 from cdp.graph.declaration import GraphField, GraphType, Registry
-from cdp.graph.given import nullable, shape
+from cdp.graph.given import Variables, nullable, shape
+from cdp.graph.plan import Execution, Limits, Plan
 from cdp.graph.refusal import TooSlow, ValueInvalid, graphql_error
 
 PLANS_KEPT: Final = 2_000
@@ -115,20 +116,26 @@ class GraphRunner:
         self.schema = schema
         self.plans = PlanCache()
 
-    async def answer(self, declared: GraphField, info: GraphQLResolveInfo, *, node: GraphType | None = None) -> Answer:
+    async def answer(
+        self, declared: GraphField, info: GraphQLResolveInfo[GraphContext], *, node: GraphType | None = None
+    ) -> Answer:
         """Answer a root field. `node`: the concrete type where the field's own is an interface."""
-        context = cast("GraphContext", info.context)
+        context = info.context
         plan = self._plan(declared, info, context, node)
         context.nodes += plan.nodes
         if plan.sql is None:
             return Answer(None, plan.refusals, plan.type_name)
         found = await _run(
-            context, plan.sql, plan.parameters(Execution(info.variable_values, context.viewer, context.today))
+            context, plan.sql, plan.parameters(Execution(_variables(info), context.viewer, context.today))
         )
         return Answer(found, plan.refusals, node.name if node else plan.type_name)
 
     def _plan(
-        self, declared: GraphField, info: GraphQLResolveInfo, context: GraphContext, node: GraphType | None
+        self,
+        declared: GraphField,
+        info: GraphQLResolveInfo[GraphContext],
+        context: GraphContext,
+        node: GraphType | None,
     ) -> Plan:
         viewer = context.viewer
         source = info.operation.loc
@@ -148,21 +155,19 @@ class GraphRunner:
                 registry=self.registry,
                 schema=self.schema,
                 fragments=info.fragments,
-                variables=info.variable_values,
+                variables=_variables(info),
                 viewer=viewer,
                 limits=context.limits,
             )
-            return_type = self.schema.type_map[node.name] if node else info.return_type
-            if compiler.authorise_root(declared, info.field_nodes, info.path):
-                used = declared if node is None else _as(declared, node)
-                plan = compiler.compile(used, return_type, info.parent_type.name, info.field_nodes, info.path)
-            else:
-                plan = Plan(sql=None, getters=(), refusals=tuple(compiler.refusals), type_name="", nodes=0)
+            kind = self.schema.type_map[node.name] if node else info.return_type
+            plan = compiler.compile(
+                declared if node is None else _as(declared, node), kind, info.field_nodes, info.path
+            )
             self.plans.put(key, plan)
         return plan
 
-    def _shapes(self, info: GraphQLResolveInfo) -> tuple[Any, ...]:
-        values = info.variable_values
+    def _shapes(self, info: GraphQLResolveInfo[GraphContext]) -> tuple[Any, ...]:
+        values = _variables(info)
         if not values:
             return ()
         return tuple(
@@ -172,10 +177,14 @@ class GraphRunner:
         )
 
 
+def _variables(info: GraphQLResolveInfo[GraphContext]) -> Variables:
+    """Coerced variables by name: Strawberry's info has the plain mapping where graphql-core's has its container."""
+    return cast("Variables", info.variable_values)
+
+
 def _as(declared: GraphField, node: GraphType) -> GraphField:
-    made = GraphField(kind="one", where=declared.where, target=node.name, name=declared.name, owner=declared.owner)
-    made.where = lambda row, arguments: declared.where(row, arguments, node)
-    return made
+    """The field for a node whose concrete type is known: it is found the way that type's nodes are."""
+    return replace(declared, where=node.by_id)
 
 
 async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
@@ -221,7 +230,7 @@ async def _fetch(connection: AsyncConnection[Any], sql: str, parameters: list[An
 class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
     """graphql-core's executor, which hands an `Answer` through as finished JSON instead of completing it value by value."""
 
-    def complete_value(
+    def complete_value(  # noqa: PLR0917 — graphql-core's signature
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         """As graphql-core's, except for an Answer."""
@@ -243,7 +252,7 @@ class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
             decoded = _Decoded(decoded, result.type_name)
         return self.complete_value(return_type, field_details_list, info, path, decoded, position_context)
 
-    def complete_leaf_value(self, return_type: Any, result: Any) -> Any:
+    def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override] # static there; called on self
         """In checked mode a leaf is JSON already: it must be one the type accepts, and stays as it is."""
         if self.context_value.checked:
             return_type.coerce_input_value(result)
@@ -257,7 +266,7 @@ class _Decoded:
     type_name: str
 
 
-def read_decoded(source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+def read_decoded(source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Any:
     """Resolver of nested graph fields, in checked mode: the value under the response key."""
     return source[info.path.key]
 
@@ -276,10 +285,10 @@ def install(runner: GraphRunner, roots: Mapping[str, Mapping[str, GraphField]], 
 
 
 def _resolver(runner: GraphRunner, declared: GraphField) -> Any:
-    async def resolve(_source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Answer:
+    async def resolve(_source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Answer:
         return await runner.answer(declared, info)
 
-    async def resolve_node(_source: Any, info: GraphQLResolveInfo, *, id: str) -> Answer:
+    async def resolve_node(_source: Any, info: GraphQLResolveInfo[GraphContext], *, id: str) -> Answer:
         node = runner.registry.by_prefix.get(prefix_of(id) or "")
         if node is None or node.by_id is None:
             problem = "not an id that leads to a node."

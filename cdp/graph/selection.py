@@ -1,4 +1,4 @@
-"""What a selection set asks of one object: fields by response key, fragments spread, `@include` and `@skip` decided, duplicates merged.
+"""What a selection set asks of one object: fields by response key, fragments spread, `@include` and `@skip` decided.
 
 The response-key order of the GraphQL specification (§6.3, CollectFields) becomes the column order of the SQL, so the JSON that
 PostgreSQL builds needs no reordering.
@@ -22,7 +22,7 @@ from graphql import (
 Fields = dict[str, list[FieldNode]]
 
 
-def collect(
+def collect(  # noqa: C901 — the algorithm of the specification, in its order
     parents: Iterable[FieldNode],
     type_names: frozenset[str],
     fragments: Mapping[str, FragmentDefinitionNode],
@@ -61,8 +61,8 @@ def _wanted(selection: SelectionNode, variables: Mapping[str, Any]) -> bool:
     for directive in selection.directives or ():
         name = directive.name.value
         if name in {GraphQLIncludeDirective.name, GraphQLSkipDirective.name}:
-            condition = directive.arguments[0].value
-            value = variables.get(condition.name.value) if isinstance(condition, VariableNode) else condition.value  # type: ignore[attr-defined]
+            condition: Any = (directive.arguments or ())[0].value
+            value = variables.get(condition.name.value) if isinstance(condition, VariableNode) else condition.value
             if bool(value) is (name == GraphQLSkipDirective.name):
                 return False
     return True

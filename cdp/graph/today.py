@@ -1,4 +1,4 @@
-"""Today as a bound parameter: what is late or overdue depends on a date, which the seller's time zone decides and tests may set."""
+"""Today as a bound parameter: what is late or overdue depends on a date, which the seller's time zone decides."""
 
 from typing import Final
 

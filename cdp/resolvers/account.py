@@ -29,7 +29,7 @@ def is_manager(row: Row, me: MemberParameters) -> ColumnElement[bool]:
     return seen
 
 
-def by_id(_row: Row, arguments: Arguments, _node: Any = None) -> Rows:
+def by_id(_row: Row, arguments: Arguments) -> Rows:
     """The account of an id, or of a number where that is what was given."""
     found = account.alias()
     if "id" in arguments:

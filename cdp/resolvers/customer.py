@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, func, literal_column, select, true, union
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from cdp.access.tables import source
 from cdp.db.ids import parse_id
@@ -51,7 +51,7 @@ def read_id(text: str, prefix: str) -> Any:
     return found
 
 
-def by_id(_row: Row, arguments: Arguments, _node: Any = None) -> Rows:
+def by_id(_row: Row, arguments: Arguments) -> Rows:
     """The customer of an id, also of one that was merged away."""
     found = customer.alias()
     return Rows(found, (found.c.customer_id == customer_id(arguments),))

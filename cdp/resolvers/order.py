@@ -40,7 +40,7 @@ from cdp.resolvers.money import money
 _ENDED: Final = ("delivered", "cancelled", "returned")
 
 
-def by_id(_row: Row, arguments: Arguments, _node: Any = None) -> Rows:
+def by_id(_row: Row, arguments: Arguments) -> Rows:
     """The order of an id; or the latest placed with a number, where two sources use the same one."""
     found = sales_order.alias()
     if "id" in arguments:

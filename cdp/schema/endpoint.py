@@ -59,7 +59,11 @@ class OnlyQueries(Invalid):
 
 async def graphql(request: Request) -> Response:
     """The endpoint. `request.app.state.graph` is the Graph."""
-    if request.method == "GET" and "text/html" in request.headers.get("accept", "") and "query" not in request.query_params:
+    if (
+        request.method == "GET"
+        and "text/html" in request.headers.get("accept", "")
+        and "query" not in request.query_params
+    ):
         return graphiql()
     media_type = GRAPHQL_RESPONSE
     try:
@@ -98,7 +102,9 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
         body["data"] = result.data
     # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
     status = 200 if executed or media_type == JSON else 400
-    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers={"Cache-Control": "no-store"})
+    return Response(
+        orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers={"Cache-Control": "no-store"}
+    )
 
 
 def _media_type(request: Request) -> str:
@@ -148,7 +154,11 @@ def _decoded(text: bytes, what: str) -> Any:
 def _checked(asked: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(asked.get("query"), str) or not asked["query"].strip():
         raise RequestMalformed(problem="query must be a GraphQL document.")
-    for name, kind, what in (("variables", dict, "an object"), ("operationName", str, "a text"), ("extensions", dict, "an object")):
+    for name, kind, what in (
+        ("variables", dict, "an object"),
+        ("operationName", str, "a text"),
+        ("extensions", dict, "an object"),
+    ):
         if asked.get(name) is not None and not isinstance(asked[name], kind):
             raise RequestMalformed(problem=f"{name} must be {what}.")
     return asked

@@ -20,13 +20,14 @@ from strawberry.schema.config import StrawberryConfig
 from cdp.access.viewer import Viewer
 from cdp.db.engine import Role, open_pool
 from cdp.errors import Invalid
-from cdp.graph.compiler import Limits
 from cdp.graph.contract import complete
+from cdp.graph.plan import Limits
 from cdp.graph.refusal import Internal, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
 from cdp.schema.base import SCALARS, graph
 from cdp.schema.customer import Affiliation
-from cdp.schema.query import Query, Viewer as ViewerType
+from cdp.schema.query import Query
+from cdp.schema.query import Viewer as ViewerType
 from cdp.schema.statement import Statement
 
 log = structlog.stdlib.get_logger("cdp.schema")
@@ -35,10 +36,12 @@ MOST_ALIASES: Final = 200
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(graph, [Query, ViewerType])
+
+
 class _Schema(strawberry.Schema):
     """Strawberry's schema, whose errors are logged by their code alone: messages may quote what somebody sent."""
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:  # noqa: ARG002 — Strawberry's
         """Log what is our fault; what callers got wrong is theirs to see."""
         for error in errors:
             code = shown(error)["extensions"]["code"]
@@ -139,7 +142,6 @@ class Graph:
         data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
         errors = [shown(error) for error in result.errors or ()]
         return GraphResult(data=data, errors=errors, statements=context.statements)
-
 
 
 @asynccontextmanager

@@ -3,10 +3,9 @@
 import strawberry
 
 from cdp.access.viewer import Member, Scope, Tool
-from cdp.graph.declaration import one, page
+from cdp.graph.declaration import by_node_id, one, page
 from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import customer as customer_resolvers
-from cdp.resolvers import node as node_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.schema.account import Account
 from cdp.schema.base import Connection, Node
@@ -62,7 +61,7 @@ class Query:
 
     viewer: Viewer = strawberry.field(resolver=_viewer, description="Who is asking.")
     node: Node | None = one(
-        node_resolvers.by_id,
+        by_node_id,
         "Anything by its id; null when there is no such thing or it is not yours to see.",
         scope=Scope.GRAPH_READ,
         member=Scope.GRAPH_READ,

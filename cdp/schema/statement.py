@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from cdp.access.viewer import Scope
-from cdp.graph.declaration import by, many, one, page, scalar
+from cdp.db.ids import typed_id
+from cdp.graph.declaration import many, one, page, scalar
 from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.resolvers import statement as resolvers
 from cdp.schema.base import Connection, Currency, Money, graph
-from cdp.db.ids import typed_id
 
 if TYPE_CHECKING:
     from cdp.schema.order import Order
 
 LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
-LEDGER = {"scope": Scope.LEDGER_READ, "member": Scope.LEDGER_READ}
+LEDGER = Scope.LEDGER_READ
 
 
 @strawberry.enum(description="What a ledger entry is.")
@@ -54,7 +54,7 @@ class AgeingBucketName(enum.Enum):
     OVER_90 = "over-90"
 
 
-@graph.type(**LEDGER, key=("entry_id",), visible=account_resolvers.visible)
+@graph.type(scope=LEDGER, member=LEDGER, key=("entry_id",), visible=account_resolvers.visible)
 class StatementLine:
     """One entry in a period, with the balance after it. Order: posting date, kind (what is owed first), document number, id."""
 
@@ -72,7 +72,7 @@ class StatementLine:
     order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
 
 
-@graph.type(**LEDGER, key=("entry_id",), visible=account_resolvers.visible)
+@graph.type(scope=LEDGER, member=LEDGER, key=("entry_id",), visible=account_resolvers.visible)
 class OpenItem:
     """An entry that is not fully settled as at a date. Order: posting date, kind, document number, id."""
 
@@ -91,7 +91,7 @@ class OpenItem:
     order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
 
 
-@graph.type(**LEDGER, key=("position",))
+@graph.type(scope=LEDGER, member=LEDGER, key=("position",))
 class AgeingBucket:
     """Open amount of one bucket."""
 
@@ -99,7 +99,7 @@ class AgeingBucket:
     amount: Money = one(resolvers.aged_amount, "Open amount; zero where there is none.")
 
 
-@graph.type(**LEDGER)
+@graph.type(scope=LEDGER, member=LEDGER)
 class Statement:
     """A statement of account in one currency: opening + period = closing, and open items - unapplied credits = closing."""
 
@@ -126,8 +126,8 @@ def statement_of_account() -> Any:
     return one(
         resolvers.of_account,
         "Its statement of account.",
-        scope=Scope.LEDGER_READ,
-        member=Scope.LEDGER_READ,
+        scope=LEDGER,
+        member=LEDGER,
         inputs={
             "kind": (StatementKind, strawberry.UNSET, "Which kind."),
             "from": (date | None, strawberry.UNSET, "First day; the beginning of the ledger unless given."),

@@ -1,0 +1,52 @@
+"""What compiling yields: SQL with numbered parameters, and how each run fills them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from graphql import GraphQLError
+
+from cdp.access.viewer import Viewer
+from cdp.graph.given import Variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one operation may ask; each refusal names the limit, its value and what was asked.
+
+    `nodes`: objects the answer can hold, the product of page sizes. `depth`: edges below one another. `statement_bytes`: SQL.
+    """
+
+    nodes: int = 100_000
+    depth: int = 20
+    statement_bytes: int = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What parameters are taken from: this run's variables, who asks, and the seller's date."""
+
+    variables: Variables
+    viewer: Viewer
+    today: date
+
+
+Getter = Callable[[Execution], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A compiled field: SQL (None: nothing to ask), a getter for each numbered parameter, what was refused, how many nodes the
+    answer can hold.
+    """
+
+    sql: str | None
+    getters: tuple[Getter, ...]
+    refusals: tuple[GraphQLError, ...]
+    type_name: str
+    nodes: int
+
+    def parameters(self, execution: Execution) -> list[Any]:
+        """Values of the numbered parameters. Raises GraphQLError for a value that cannot be one."""
+        return [getter(execution) for getter in self.getters]
