@@ -185,7 +185,6 @@ class StatementAccount(Answer, frozen=True, kw_only=True):
     currency: str
     currencies: list[str]
     statement: Statement
-    credit_limit: Money | None = None
 
 
 class OrderLine(Answer, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
-from babel.numbers import format_currency, format_percent, get_currency_name, get_currency_precision
+from babel.dates import format_date, format_time, get_timezone_name
+from babel.numbers import format_currency, get_currency_name, get_currency_precision
 
 FALLBACK_LOCALE: Final = "en"
 FALLBACK_TIME_ZONE: Final = "UTC"
@@ -28,11 +28,6 @@ class Formats:
 
     locale: Locale
     time_zone: ZoneInfo
-
-    @property
-    def language(self) -> str:
-        """The BCP 47 tag for the page's `lang`."""
-        return str(self.locale).replace("_", "-")
 
     @property
     def zone_name(self) -> str:
@@ -58,21 +53,9 @@ class Formats:
         exact = Decimal(value).normalize()
         return self._plain(exact, max(0, -int(exact.as_tuple().exponent)))
 
-    def percent(self, share: Decimal) -> str:
-        """A share of 1 as a whole percentage."""
-        return format_percent(share, locale=self.locale)
-
     def day(self, day: date) -> str:
         """A day, such as `Nov 21, 2026`."""
         return format_date(day, "medium", locale=self.locale)
-
-    def long_day(self, day: date) -> str:
-        """A day in words, such as `November 21, 2026`."""
-        return format_date(day, "long", locale=self.locale)
-
-    def month_day(self, day: date) -> str:
-        """A day of a year that is known, such as `Nov 21`."""
-        return format_skeleton("MMMd", day, locale=self.locale)
 
     def instant(self, at: datetime) -> str:
         """An instant to the minute in the member's time zone, which the page names once: `Nov 21, 2026, 2:05 PM`."""

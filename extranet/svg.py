@@ -23,7 +23,7 @@ def stacked_bar(parts: Sequence[tuple[str, Decimal]]) -> Markup:
     visible = [(name, amount) for name, amount in parts if amount > 0]
     total = sum((amount for _, amount in visible), Decimal(0))
     room = WIDTH - GAP * max(0, len(visible) - 1)
-    widths = _at_least(THINNEST, [int(amount / total * room) for _, amount in visible])
+    widths = _filling(room, [int(amount / total * room) for _, amount in visible])
     pieces, left = [], 0
     for (name, _), width in zip(visible, widths, strict=True):
         pieces.append(Markup('<rect class="{}" x="{}" y="0" width="{}" height="10"/>').format(name, left, width))
@@ -42,11 +42,11 @@ def meter(used: Decimal, limit: Decimal) -> Markup:
     return _picture("meter", [_track(), filled])
 
 
-def _at_least(least: int, widths: list[int]) -> list[int]:
-    """`widths` with none below `least`; the widest gives what the thin ones take, so that the sum stays."""
-    raised = [max(least, width) for width in widths]
+def _filling(room: int, widths: list[int]) -> list[int]:
+    """`widths` with none too thin to see; the widest gives or takes what that and rounding leave of the room."""
+    raised = [max(THINNEST, width) for width in widths]
     if raised:
-        raised[raised.index(max(raised))] -= sum(raised) - sum(widths)
+        raised[raised.index(max(raised))] += room - sum(raised)
     return raised
 
 

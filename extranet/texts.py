@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+LANGUAGE: Final = "en"
 TRANSLATIONS: Final = gettext.NullTranslations()
 
 

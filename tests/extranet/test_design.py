@@ -39,7 +39,9 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize(("scheme", "tokens"), list(schemes()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("scheme", "tokens"), list(schemes()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_text_stands_out_from_its_ground_and_shapes_from_theirs(scheme: str, tokens: dict[str, str]) -> None:
     assert scheme
     weak = {

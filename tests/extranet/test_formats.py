@@ -66,7 +66,7 @@ def test_a_bar_is_filled_whatever_its_parts() -> None:
     bar = stacked_bar([("a", Decimal(1000000)), ("none", Decimal(0)), ("b", Decimal("0.01")), ("less", Decimal(-5))])
     assert bar == (
         '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-        '<rect class="a" x="0" y="0" width="989" height="10"/><rect class="b" x="993" y="0" width="6" height="10"/></svg>'
+        '<rect class="a" x="0" y="0" width="990" height="10"/><rect class="b" x="994" y="0" width="6" height="10"/></svg>'
     )
     assert '<rect class="track"' in stacked_bar([])
 

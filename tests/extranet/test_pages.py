@@ -458,6 +458,13 @@ def test_switching_account_needs_the_sessions_token_and_changes_the_session(site
             assert old.get("/").status_code == 303
 
 
+def test_an_endless_form_is_cut_short(site: Site) -> None:
+    with site.as_member(FINANCE) as member:
+        answer = member.post("/account", content=b"csrf_token=" + b"x" * 20_000)
+    assert answer.status_code == 413
+    assert read(answer.text).one("h1").text == "That didn’t work"
+
+
 def test_an_account_of_others_is_the_same_as_none(site: Site) -> None:
     with site.as_member(FINANCE) as member:
         token = read(member.get("/account").text).one("form", action="/sign-out").one("input").attributes["value"]

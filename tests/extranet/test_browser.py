@@ -1,0 +1,214 @@
+"""The extranet in a real browser: each role walks its pages; wide and narrow, light and dark, by keyboard, on paper."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.extranet.business import PASSWORD
+from tests.extranet.conftest import Site
+from tests.tooling.provision import node_modules
+
+FINANCE, BUYER, VIEWER = "finance@lusitania.example", "buyer@lusitania.example", "viewer@lusitania.example"
+ADMIN, BOTH = "admin@zeppelin.example", "both@holding.example"
+PAGES = (
+    "/",
+    "/statement",
+    "/statement?kind=open-item",
+    "/statement?currency=USD&period=this-month",
+    "/statement?from=2026-02-31",
+    "/orders",
+    "/orders?q=none",
+    "/orders/{split}",
+    "/account",
+    "/nothing-here",
+)
+
+
+def addresses(site: Site) -> list[str]:
+    split = f"ord_{site.business.orders['SO-1002'].hex}"
+    return [site.url + path.format(split=split) for path in PAGES]
+
+
+def sign_in(page: Page, site: Site, email: str, path: str = "/") -> None:
+    page.goto(site.url + path)
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(site.url + path)
+
+
+@pytest.fixture
+def member(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page of the finance person, signed in without the form."""
+    site.as_member(BOTH).close()
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_cookies([{"name": "sid", "value": site.cookies[BOTH]["sid"], "url": site.url}])
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("email", "reads"),
+    [
+        (FINANCE, ["Home", "Statement", "Orders"]),
+        (ADMIN, ["Home", "Statement", "Orders"]),
+        (BUYER, ["Home", "Orders"]),
+        (VIEWER, ["Home", "Orders"]),
+    ],
+)
+def test_each_role_signs_in_walks_its_pages_and_signs_out(
+    page: Page, site: Site, email: str, reads: Sequence[str]
+) -> None:
+    sign_in(page, site, email)
+    navigation = page.get_by_role("navigation", name="Main")
+    assert navigation.get_by_role("link").all_inner_texts() == reads
+    for name in reads:
+        navigation.get_by_role("link", name=name).click()
+        expect(navigation.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.get_by_role("rowheader").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Order SO-")
+    if "Statement" in reads:
+        page.goto(f"{site.url}/statement")
+        page.get_by_role("link", name="This month").click()
+        expect(page.get_by_role("link", name="This month")).to_have_attribute("aria-current", "true")
+        page.get_by_label("From").fill("2026-08-01")
+        page.get_by_label("To", exact=True).fill("2026-08-31")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("row", name="Closing balance on Aug 31, 2026")).to_be_visible()
+        page.get_by_role("link", name="Open items").click()
+        expect(page.get_by_role("heading", name="Open items")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download CSV").click()
+        assert download.value.suggested_filename.startswith("statement-K-")
+    page.get_by_role("button", name="K-").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{site.url}/signed-out")
+    page.goto(f"{site.url}/orders")
+    assert page.url.startswith(site.issuer)
+
+
+def test_everything_works_without_javascript(browser: Browser, site: Site) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, site, BOTH, "/account")
+    page.get_by_role("main").get_by_role("button", name="Zeppelin canary AG").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Zeppelin canary AG")
+    page.get_by_role("button", name="K-2002").click()
+    page.get_by_role("button", name="Lusitânia Gráfica").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lusitânia Gráfica")
+    page.get_by_role("link", name="Orders", exact=True).click()
+    page.get_by_label("Number or your reference").fill("PO-88120")
+    page.get_by_label("Status").select_option("Delivered")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="SO-1001").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Order SO-1001")
+    page.get_by_role("button", name="K-1001").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{site.url}/signed-out")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(
+    member: Page, site: Site, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    member.emulate_media(color_scheme=scheme)
+    member.set_viewport_size({"width": width, "height": 800})
+    for address in addresses(site):
+        member.goto(address)
+        assert member.evaluate("document.documentElement.scrollWidth") <= width, address
+        found = violations(member, axe)
+        assert not found, (address, found)
+    member.get_by_role("button", name="K-1001").click()
+    assert not violations(member, axe)
+
+
+def violations(page: Page, axe: str) -> list[Mapping[str, Any]]:
+    """What axe-core finds against WCAG 2.2 AA and best practice: rule and first element of each."""
+    page.evaluate(axe)
+    found = page.evaluate(
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    return [
+        {"rule": one["id"], "at": one["nodes"][0]["html"], "why": one["nodes"][0]["failureSummary"]}
+        for one in found["violations"]
+    ]
+
+
+def test_on_a_narrow_screen_a_row_is_a_card_that_keeps_its_columns(member: Page, site: Site) -> None:
+    member.set_viewport_size({"width": 320, "height": 800})
+    for path, caption in (
+        ("/statement", "Entries"),
+        ("/statement?kind=open-item", "Open items"),
+        ("/orders", "43 orders"),
+    ):
+        member.goto(site.url + path)
+        table = member.get_by_role("table", name=caption)
+        columns = table.get_by_role("columnheader").all_text_contents()
+        for row in table.locator("tbody tr").all():
+            cells = row.locator("[data-label]").all()
+            labels = [cell.get_attribute("data-label") for cell in cells]
+            assert set(labels) <= {*columns, "Balance"}
+            for cell in cells:
+                if not (cell.text_content() or "").strip():
+                    continue
+                assert cell.is_visible()
+                shown = cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+                label = cell.get_attribute("data-label")
+                names_itself = cell.evaluate("cell => cell.tagName === 'TH'")
+                assert names_itself or shown == f'"{label}"'
+
+
+def test_the_keyboard_reaches_content_first_and_everything_after(member: Page, site: Site) -> None:
+    member.goto(site.url)
+    member.keyboard.press("Tab")
+    expect(member.get_by_role("link", name="Skip to content")).to_be_focused()
+    expect(member.get_by_role("link", name="Skip to content")).to_be_in_viewport()
+    member.keyboard.press("Enter")
+    expect(member.locator("main")).to_be_focused()
+    member.keyboard.press("Tab")
+    expect(member.get_by_role("link", name="Statement of account")).to_be_focused()
+    outline = member.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert outline == "3px"
+    member.get_by_role("button", name="K-1001").focus()
+    member.keyboard.press("Enter")
+    expect(member.get_by_role("button", name="Sign out")).to_be_visible()
+    member.keyboard.press("Escape")
+    expect(member.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+def test_a_page_asks_nobody_else_and_is_light(member: Page, site: Site) -> None:
+    asked: list[str] = []
+    member.on("request", lambda request: asked.append(request.url))
+    member.goto(f"{site.url}/statement")
+    member.evaluate("document.fonts.ready")
+    assert {urlsplit(address).netloc for address in asked} == {urlsplit(site.url).netloc}
+    names = {urlsplit(address).path for address in asked}
+    assert names <= {
+        "/statement",
+        "/static/extranet.css",
+        "/static/mark.svg",
+        "/static/text.woff2",
+        "/static/display.woff2",
+    }
+
+
+def test_statement_and_order_print_on_a4_without_the_sites_frame(member: Page, site: Site) -> None:
+    split = f"/orders/ord_{site.business.orders['SO-1002'].hex}"
+    for path, pages in (("/statement", 2), (split, 1)):
+        member.goto(site.url + path)
+        member.emulate_media(media="print")
+        for frame in (".masthead", ".controls", ".colophon"):
+            for part in member.locator(frame).all():
+                expect(part).to_be_hidden()
+        expect(member.get_by_role("heading", level=1)).to_be_visible()
+        paper = member.pdf(prefer_css_page_size=True)
+        assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") <= pages
+        assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
+        member.emulate_media(media="screen")
