@@ -111,9 +111,12 @@ def put_claims(
 
 def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) -> set[UUID]:
     """Store decisions; return the ids of those that were not yet known, or are now known to be older."""
+    earliest: dict[UUID, Decision] = {}
+    for one in sorted(decisions, key=lambda one: one.decided_at):
+        earliest.setdefault(one.decision_id, one)
     rows = [
         (one.decision_id, one.kind, *one.one, *one.other, one.rule, one.actor, one.reason, one.decided_at)
-        for one in decisions
+        for one in earliest.values()
     ]
     if not rows:
         return set()

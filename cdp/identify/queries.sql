@@ -29,7 +29,7 @@ SELECT * FROM unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::
 ON CONFLICT (namespace, value, claim_id) DO NOTHING;
 
 -- name: put_decisions
--- Decisions not yet on record; one that was withdrawn counts again, from now.
+-- Decisions not yet on record; one told again counts from its earliest time, and stays withdrawn if it was.
 INSERT INTO decision AS held (
     decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, actor, reason, decided_at
 )

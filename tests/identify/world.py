@@ -1,4 +1,4 @@
-"""A small world for identity tests: sources by name, claims in the words of a scenario, and the graph read back by natural keys."""
+"""A small world for identity tests: sources by name, claims in the words of a scenario, the graph by natural keys."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.identify import ClaimDraft, Decision, apply_claims
@@ -72,6 +72,36 @@ def tell(connection: Connection[Any], drafts: Sequence[ClaimDraft], decisions: S
     with connection.transaction():
         hold_customers_exclusive(connection)
         apply_claims(connection, drafts, decisions=decisions)
+
+
+TABLES = (
+    "customer",
+    "customer_redirect",
+    "profile",
+    "profile_key",
+    "profile_trait",
+    "identifier",
+    "customer_identifier",
+)
+TABLES += ("claim", "claim_identifier", "affiliation", "customer_merge", "decision", "refusal", "interaction")
+
+
+def forget(connection: Connection[Any]) -> None:
+    """Begin anew; the sources stay."""
+    with connection.transaction():
+        for table in (*TABLES, "interaction_key"):
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+
+
+def contents(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    """Every row of identity's tables, to see that nothing at all has changed."""
+    return [
+        (table, *row)
+        for table in TABLES
+        for row in connection.execute(
+            sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(table))
+        ).fetchall()
+    ]
 
 
 def graph(connection: Connection[Any]) -> Graph:

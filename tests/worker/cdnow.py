@@ -1,4 +1,6 @@
-"""The CDNOW purchases (1997–98), read from the data files of an installed wheel by path; the package is never imported."""
+"""The CDNOW purchases (1997–98), read from the data files of an installed wheel by path; the package is never
+imported.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,8 +45,13 @@ def replay(client: segment.analytics.Client, told: Sequence[Purchase]) -> None:
                 "currency": "USD",
                 "total": float(purchase.dollars),
                 "products": [
-                    {"product_id": "cd", "name": "CD", "category": "music", "quantity": purchase.discs,
-                     "price": float(purchase.dollars / purchase.discs) if purchase.discs else 0}
+                    {
+                        "product_id": "cd",
+                        "name": "CD",
+                        "category": "music",
+                        "quantity": purchase.discs,
+                        "price": float(purchase.dollars / purchase.discs) if purchase.discs else 0,
+                    }
                 ],
             },
             timestamp=purchase.at,
