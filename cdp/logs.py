@@ -168,6 +168,11 @@ def tame_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
             template = template % safe
         except (TypeError, ValueError):
             template = template.split("%", 1)[0] + "…"
+    if template.startswith("Traceback "):
+        # An application that fails while it starts reaches Uvicorn as the text of its traceback.
+        event["event"] = "failed"
+        event["exception"] = "\n".join(_told_by_frame(template))
+        return event
     event["event"] = template.split("\n", 1)[0]
     return event
 
@@ -300,6 +305,17 @@ def _request_id(scope: Scope) -> str:
             if _SAFE_REQUEST_ID.fullmatch(given):
                 return str(given)
     return uuid.uuid4().hex
+
+
+def _told_by_frame(traceback: str) -> Iterator[str]:
+    """Frames and types of a printed traceback; source lines and messages stay out, but for ours about settings."""
+    for line in traceback.splitlines():
+        if frame := re.match(r'\s+File ".*?([^/"]+/[^/"]+)\.py", line (\d+), in (\S+)', line):
+            yield f"  {frame[1].replace('/', '.')}:{frame[2]} in {frame[3]}"
+        elif line.startswith("cdp.settings.SettingsError:"):
+            yield line
+        elif kind := re.match(r"([A-Za-z_][\w.]*)(:|$)", line):
+            yield kind[1]
 
 
 def _positional(arguments: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from uvicorn.config import STARTUP_FAILURE
 
 PROGRAM = """
 import sys
@@ -22,7 +23,8 @@ from cdp.server import serve, server_config
 from cdp.settings import load_settings
 settings = load_settings()
 port, workers = map(int, sys.argv[1:])
-serve(server_config("tests.tooling.slow_app:app", settings, host="127.0.0.1", port=port, workers=workers), settings)
+application = "tests.tooling.slow_app:app" if workers else "tests.tooling.broken_app:app"
+serve(server_config(application, settings, host="127.0.0.1", port=port, workers=workers or 1), settings)
 """
 
 
@@ -126,6 +128,29 @@ def test_metrics_of_one_process_tell_of_all() -> None:
         counted = 'cdp_requests_total{method="GET",route="/slow/{seconds}",status="200"} 21.0'
         for _ in range(4):
             assert counted in httpx2.get(f"{server.url}/metrics").text
+        server.stop()
+
+
+def test_an_application_that_fails_to_start_is_a_failure_told_without_what_it_quotes() -> None:
+    failed = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "0", "0"],
+        env={**os.environ, "CDP_LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert failed.returncode == STARTUP_FAILURE
+    (told,) = [record for record in map(json.loads, failed.stderr.splitlines()) if record["event"] == "failed"]
+    assert told["exception"].splitlines()[-2:] == ["  tooling.broken_app:11 in lifespan", "ValueError"]
+    assert "Apellido" not in failed.stderr
+
+
+def test_a_port_that_is_taken_is_a_failure() -> None:
+    with running() as server:
+        second = subprocess.run(
+            [sys.executable, "-c", PROGRAM, server.url.rsplit(":", 1)[1], "1"], capture_output=True, check=False
+        )
+        assert second.returncode == STARTUP_FAILURE
         server.stop()
 
 
