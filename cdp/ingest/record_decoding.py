@@ -174,7 +174,7 @@ def _fault(record: msgspec.Struct, path: str) -> tuple[str, str, str] | None:
             try:
                 orjson.dumps(value)
             except (TypeError, orjson.JSONEncodeError):
-                return field, "out_of_range", "It holds a number that is too large."
+                return field, "out_of_range", "It is nested too deeply, or holds a number that is too large."
         if isinstance(value, list):
             for index, item in enumerate(value):
                 fault = _fault(item, f"{field}[{index}].")

@@ -289,16 +289,13 @@ def _fault_of_account(source: ImportSource, record: AccountImport) -> tuple[str,
 
 
 def _put_staff(connection: Connection[Any], records: Sequence[AccountImport]) -> dict[str, UUID]:
-    told = {
-        record.manager_email.strip().lower(): {
-            "email": record.manager_email.strip().lower(),
-            "name": record.manager_name,
-            "title": record.manager_title,
-            "phone": record.manager_phone,
-        }
-        for record in records
-        if record.manager_email is not None
-    }
+    told: dict[str, dict[str, str | None]] = {}
+    for record in records:
+        if record.manager_email is not None:
+            email = record.manager_email.strip().lower()
+            one = told.setdefault(email, {"email": email})
+            said = {"name": record.manager_name, "title": record.manager_title, "phone": record.manager_phone}
+            one.update({name: value for name, value in said.items() if value is not None})
     if not told:
         return {}
     return dict(connection.execute(STATEMENTS["put_staff"], {"staff": as_rows(told.values())}).fetchall())
