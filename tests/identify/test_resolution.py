@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 from random import Random
 from uuid import UUID
 
@@ -186,40 +187,14 @@ def _owner(resolution: Resolution, identifier: str) -> UUID:
 
 
 def _components(told: Sequence[Claim], made: Iterable[Decision], shared: frozenset[Identifier]) -> list[list[Claim]]:
-    """Claims connected through unshared identifiers, profiles and decisions, the plain way."""
-    nodes = {
-        claim.claim_id: {*claim.identifiers, claim.key, Identifier("profile", claim.profile_id.hex)} - shared
-        for claim in told
-    }
-    ties = [{one.one, one.other} - shared for one in made]
-    groups: list[tuple[set[Identifier], list[Claim]]] = []
-    for claim in told:
-        reached, members = set(nodes[claim.claim_id]) or {Identifier("profile", claim.profile_id.hex)}, [claim]
-        for tie in ties:
-            if reached & tie:
-                reached |= tie
-        apart = []
-        for others, theirs in groups:
-            if reached & others:
-                reached |= others
-                members += theirs
-            else:
-                apart.append((others, theirs))
-        groups = [*apart, (reached, members)]
-    changed = True
-    while changed:
-        changed = False
-        for index, (reached, members) in enumerate(groups):
-            for tie in ties:
-                if reached & tie and not tie <= reached:
-                    reached |= tie
-                    changed = True
-            for other in range(index + 1, len(groups)):
-                if reached & groups[other][0]:
-                    groups[index] = (reached | groups[other][0], members + groups[other][1])
-                    del groups[other]
-                    changed = True
-                    break
-            if changed:
-                break
-    return [members for _, members in groups]
+    """Claims connected through unshared identifiers, profiles and decisions, the plain way: sets merged until none meet."""
+    profile = {claim.claim_id: Identifier("profile", claim.profile_id.hex) for claim in told}
+    groups = [{*claim.identifiers, claim.key} - shared | {profile[claim.claim_id]} for claim in told]
+    groups += [{one.one, one.other} - shared for one in made]
+    while True:
+        meeting = next(((one, other) for one, other in combinations(groups, 2) if one & other), None)
+        if meeting is None:
+            break
+        groups = [group for group in groups if group not in meeting] + [meeting[0] | meeting[1]]
+    parts = [[claim for claim in told if profile[claim.claim_id] in group] for group in groups]
+    return [part for part in parts if part]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Literal
 
 import segment.analytics
@@ -25,8 +26,8 @@ class Purchase:
 
 def purchases(which: Literal["sample", "master"]) -> Iterator[Purchase]:
     """The purchases of the 1/10 sample or of all, in the file's order."""
-    path = distribution("lifetimes").locate_file(f"lifetimes/datasets/CDNOW_{which}.txt")
-    with open(str(path), encoding="ascii") as file:
+    path = Path(str(distribution("lifetimes").locate_file(f"lifetimes/datasets/CDNOW_{which}.txt")))
+    with path.open(encoding="ascii") as file:
         for number, line in enumerate(file, start=1):
             customer, *_, day, discs, dollars = line.split()
             if customer.isdigit():
