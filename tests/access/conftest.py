@@ -21,7 +21,7 @@ async def stage(world: World) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def browser(stage: Stage) -> AsyncIterator[httpx2.AsyncClient]:
+async def visitor(stage: Stage) -> AsyncIterator[httpx2.AsyncClient]:
     async with stage.browser() as client:
         yield client
 

@@ -8,16 +8,16 @@ from joserfc.jwk import KeySet
 from tests.access.world import API, ISSUER, CodeFlow, Stage, World, basic, client_token, submit_password
 
 
-async def test_a_code_becomes_tokens_for_the_api(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
-    callback = await console.code(browser)
+async def test_a_code_becomes_tokens_for_the_api(visitor: httpx2.AsyncClient, console: CodeFlow) -> None:
+    callback = await console.code(visitor)
     assert (callback["state"], callback["iss"]) == ("some-state", ISSUER)
-    answer = await console.tokens(browser, callback["code"])
+    answer = await console.tokens(visitor, callback["code"])
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     tokens = answer.json()
     assert tokens["token_type"] == "Bearer"
     assert tokens["expires_in"] == 600
-    keys = KeySet.import_key_set((await browser.get(f"{ISSUER}/jwks")).json())
+    keys = KeySet.import_key_set((await visitor.get(f"{ISSUER}/jwks")).json())
     access = jwt.decode(tokens["access_token"], keys, algorithms=["RS256"])
     assert access.header["typ"] == "at+jwt"
     assert access.claims["aud"] == API
@@ -28,9 +28,9 @@ async def test_a_code_becomes_tokens_for_the_api(browser: httpx2.AsyncClient, co
     assert identity.claims["aud"] == console.client_id
     assert (identity.claims["name"], identity.claims["email"]) == ("Sam", "sam@company.example")
     assert identity.claims["sub"] == access.claims["sub"]
-    told = await browser.get(f"{ISSUER}/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    told = await visitor.get(f"{ISSUER}/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert told.json()["sub"] == access.claims["sub"]
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert graph.json() == {
         "client_id": console.client_id,
         "scopes": ["graph:read"],
@@ -39,38 +39,38 @@ async def test_a_code_becomes_tokens_for_the_api(browser: httpx2.AsyncClient, co
 
 
 async def test_no_private_part_of_a_key_is_published_or_stored_in_clear(
-    browser: httpx2.AsyncClient, world: World
+    visitor: httpx2.AsyncClient, world: World
 ) -> None:
-    keys = (await browser.get(f"{ISSUER}/jwks")).json()["keys"]
+    keys = (await visitor.get(f"{ISSUER}/jwks")).json()["keys"]
     assert [set(key) for key in keys] == [{"n", "e", "kty", "kid", "use", "alg"}]
     sealed = bytes(world.execute("SELECT sealed_private_jwk FROM signing_key")[0][0])
     assert b"kty" not in sealed
 
 
 async def test_a_second_sign_in_of_the_browser_asks_for_no_password(
-    browser: httpx2.AsyncClient, console: CodeFlow
+    visitor: httpx2.AsyncClient, console: CodeFlow
 ) -> None:
-    await console.code(browser)
+    await console.code(visitor)
     console.extra = {"nonce": "another"}
-    assert (await browser.get(console.url())).status_code == 302
+    assert (await visitor.get(console.url())).status_code == 302
 
 
 @pytest.mark.parametrize("asked", [{"prompt": "login"}, {"max_age": "0"}])
 async def test_a_client_can_ask_for_a_fresh_sign_in(
-    browser: httpx2.AsyncClient, console: CodeFlow, world: World, asked: dict[str, str]
+    visitor: httpx2.AsyncClient, console: CodeFlow, world: World, asked: dict[str, str]
 ) -> None:
-    await console.code(browser)
+    await console.code(visitor)
     world.execute("UPDATE idp_session SET authenticated_at = authenticated_at - interval '1 minute'")
     console.extra = {"nonce": "another", **asked}
-    assert "<h1>Sign in</h1>" in (await browser.get(console.url())).text
-    assert "code" in await console.code(browser)
+    assert "<h1>Sign in</h1>" in (await visitor.get(console.url())).text
+    assert "code" in await console.code(visitor)
 
 
 async def test_prompt_none_without_a_session_is_told_to_the_client(
-    browser: httpx2.AsyncClient, console: CodeFlow
+    visitor: httpx2.AsyncClient, console: CodeFlow
 ) -> None:
     console.extra = {"prompt": "none"}
-    answer = await browser.get(console.url())
+    answer = await visitor.get(console.url())
     location = httpx2.URL(answer.headers["location"])
     assert location.params["error"] == "login_required"
     assert location.params["iss"] == ISSUER
@@ -88,11 +88,11 @@ async def test_prompt_none_without_a_session_is_told_to_the_client(
     ],
 )
 async def test_no_code_without_pkce_s256_also_for_a_confidential_client(
-    browser: httpx2.AsyncClient, console: CodeFlow, without: list[str], extra: dict[str, str]
+    visitor: httpx2.AsyncClient, console: CodeFlow, without: list[str], extra: dict[str, str]
 ) -> None:
-    await console.code(browser)  # signed in: nothing but PKCE stands in the way
+    await console.code(visitor)  # signed in: nothing but PKCE stands in the way
     console.extra = {"nonce": "another", **extra}
-    answer = await browser.get(console.url(*without))
+    answer = await visitor.get(console.url(*without))
     location = httpx2.URL(answer.headers["location"])
     assert location.params["error"] == "invalid_request"
     assert location.params["iss"] == ISSUER
@@ -101,61 +101,61 @@ async def test_no_code_without_pkce_s256_also_for_a_confidential_client(
 
 @pytest.mark.parametrize("verifier", ["w" * 43, "", "v", "v" * 42])
 async def test_a_wrong_or_missing_verifier_gets_no_token_and_burns_the_code(
-    browser: httpx2.AsyncClient, console: CodeFlow, verifier: str
+    visitor: httpx2.AsyncClient, console: CodeFlow, verifier: str
 ) -> None:
-    code = (await console.code(browser))["code"]
-    answer = await console.tokens(browser, code, code_verifier=verifier)
+    code = (await console.code(visitor))["code"]
+    answer = await console.tokens(visitor, code, code_verifier=verifier)
     assert answer.status_code == 400
     assert answer.json()["error"] in {"invalid_grant", "invalid_request"}
-    assert (await console.tokens(browser, code)).json()["error"] == "invalid_grant"
+    assert (await console.tokens(visitor, code)).json()["error"] == "invalid_grant"
 
 
-async def test_a_code_used_twice_takes_its_tokens_with_it(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
-    code = (await console.code(browser))["code"]
-    tokens = (await console.tokens(browser, code)).json()
-    assert (await console.tokens(browser, code)).json()["error"] == "invalid_grant"
+async def test_a_code_used_twice_takes_its_tokens_with_it(visitor: httpx2.AsyncClient, console: CodeFlow) -> None:
+    code = (await console.code(visitor))["code"]
+    tokens = (await console.tokens(visitor, code)).json()
+    assert (await console.tokens(visitor, code)).json()["error"] == "invalid_grant"
     refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
-    assert (await console.post(browser, "token", refresh)).json()["error"] == "invalid_grant"
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert (await console.post(visitor, "token", refresh)).json()["error"] == "invalid_grant"
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert graph.status_code == 401
 
 
 async def test_a_code_is_good_for_a_minute_for_its_client_and_its_address(
-    browser: httpx2.AsyncClient, console: CodeFlow, world: World
+    visitor: httpx2.AsyncClient, console: CodeFlow, world: World
 ) -> None:
-    code = (await console.code(browser))["code"]
+    code = (await console.code(visitor))["code"]
     other = CodeFlow(client_id=world.tool.client_id, secret=world.tool.client_secret)
-    assert (await other.tokens(browser, code)).json()["error"] == "unauthorized_client"
-    answer = await console.tokens(browser, code, redirect_uri="https://console.example/other")
+    assert (await other.tokens(visitor, code)).json()["error"] == "unauthorized_client"
+    answer = await console.tokens(visitor, code, redirect_uri="https://console.example/other")
     assert answer.json()["error"] == "invalid_grant"
     console.extra = {"nonce": "another"}
-    code = (await console.code(browser))["code"]
+    code = (await console.code(visitor))["code"]
     world.execute("UPDATE authorization_code SET created_at = created_at - interval '61 seconds'")
-    assert (await console.tokens(browser, code)).json()["error"] == "invalid_grant"
+    assert (await console.tokens(visitor, code)).json()["error"] == "invalid_grant"
 
 
 async def test_refresh_tokens_rotate_and_a_stolen_one_kills_its_family(
-    browser: httpx2.AsyncClient, console: CodeFlow
+    visitor: httpx2.AsyncClient, console: CodeFlow
 ) -> None:
-    first = (await console.tokens(browser, (await console.code(browser))["code"])).json()
+    first = (await console.tokens(visitor, (await console.code(visitor))["code"])).json()
     refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    second = (await console.post(browser, "token", refresh)).json()
+    second = (await console.post(visitor, "token", refresh)).json()
     assert second["refresh_token"] != first["refresh_token"]
-    assert (await console.post(browser, "token", refresh)).json()["error"] == "invalid_grant"  # replayed
+    assert (await console.post(visitor, "token", refresh)).json()["error"] == "invalid_grant"  # replayed
     rotated = {**refresh, "refresh_token": second["refresh_token"]}
-    assert (await console.post(browser, "token", rotated)).json()["error"] == "invalid_grant"  # the family is dead
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {second['access_token']}"})
+    assert (await console.post(visitor, "token", rotated)).json()["error"] == "invalid_grant"  # the family is dead
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {second['access_token']}"})
     assert graph.status_code == 401
 
 
-async def test_a_refresh_token_cannot_widen_its_scope(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
-    tokens = (await console.tokens(browser, (await console.code(browser))["code"])).json()
+async def test_a_refresh_token_cannot_widen_its_scope(visitor: httpx2.AsyncClient, console: CodeFlow) -> None:
+    tokens = (await console.tokens(visitor, (await console.code(visitor))["code"])).json()
     wider = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "scope": "graph:read admin"}
-    assert (await console.post(browser, "token", wider)).json()["error"] == "invalid_scope"
+    assert (await console.post(visitor, "token", wider)).json()["error"] == "invalid_scope"
 
 
-async def test_a_member_cannot_let_a_tool_read_the_graph(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
-    callback = await console.code(browser, email="fina@example.com")
+async def test_a_member_cannot_let_a_tool_read_the_graph(visitor: httpx2.AsyncClient, console: CodeFlow) -> None:
+    callback = await console.code(visitor, email="fina@example.com")
     assert callback["error"] == "access_denied"
     assert callback["iss"] == ISSUER
 
@@ -190,11 +190,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("redirect_uri", HOSTILE)
 async def test_nothing_is_ever_sent_to_an_address_that_is_not_registered(
-    browser: httpx2.AsyncClient, console: CodeFlow, redirect_uri: str
+    visitor: httpx2.AsyncClient, console: CodeFlow, redirect_uri: str
 ) -> None:
-    await console.code(browser)
+    await console.code(visitor)
     console.extra = {"nonce": "another", "redirect_uri": redirect_uri}
-    answer = await browser.get(console.url())
+    answer = await visitor.get(console.url())
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert "<script>" not in answer.text
@@ -211,18 +211,18 @@ async def test_nothing_is_ever_sent_to_an_address_that_is_not_registered(
     ],
 )
 async def test_what_a_client_may_not_ask_is_refused(
-    browser: httpx2.AsyncClient, console: CodeFlow, extra: dict[str, str], error: str | None
+    visitor: httpx2.AsyncClient, console: CodeFlow, extra: dict[str, str], error: str | None
 ) -> None:
     console.extra = extra
-    answer = await browser.get(console.url())
+    answer = await visitor.get(console.url())
     if error is None:
         assert answer.status_code == 400
     else:
         assert httpx2.URL(answer.headers["location"]).params["error"] == error
 
 
-async def test_a_parameter_sent_twice_is_refused(browser: httpx2.AsyncClient, console: CodeFlow) -> None:
-    answer = await browser.get(f"{console.url()}&state=other")
+async def test_a_parameter_sent_twice_is_refused(visitor: httpx2.AsyncClient, console: CodeFlow) -> None:
+    answer = await visitor.get(f"{console.url()}&state=other")
     assert answer.status_code == 400
 
 
@@ -237,10 +237,10 @@ async def test_a_parameter_sent_twice_is_refused(browser: httpx2.AsyncClient, co
     ],
 )
 async def test_a_client_proves_itself_in_the_header_or_not_at_all(
-    browser: httpx2.AsyncClient, world: World, auth: tuple[str, str] | None, form: dict[str, str], status: int
+    visitor: httpx2.AsyncClient, world: World, auth: tuple[str, str] | None, form: dict[str, str], status: int
 ) -> None:
     known = {"id": world.tool.client_id, "secret": world.tool.client_secret or ""}
-    answer = await browser.post(
+    answer = await visitor.post(
         f"{ISSUER}/token",
         data={"grant_type": "client_credentials", **{name: known.get(value, value) for name, value in form.items()}},
         headers={"Authorization": basic(known.get(auth[0], auth[0]), auth[1])} if auth else {},
@@ -249,23 +249,23 @@ async def test_a_client_proves_itself_in_the_header_or_not_at_all(
 
 
 async def test_client_credentials_grant_what_is_registered_and_no_more(
-    browser: httpx2.AsyncClient, world: World
+    visitor: httpx2.AsyncClient, world: World
 ) -> None:
-    everything = (await client_token(browser, world.tool)).json()
+    everything = (await client_token(visitor, world.tool)).json()
     assert set(everything["scope"].split()) == {"graph:read", "ledger:read"}
     assert "refresh_token" not in everything
-    less = (await client_token(browser, world.tool, "graph:read")).json()
+    less = (await client_token(visitor, world.tool, "graph:read")).json()
     assert less["scope"] == "graph:read"
-    assert (await client_token(browser, world.tool, "graph:read admin")).json()["error"] == "invalid_scope"
+    assert (await client_token(visitor, world.tool, "graph:read admin")).json()["error"] == "invalid_scope"
 
 
 async def test_secrets_codes_and_tokens_are_stored_as_hashes_only(
-    browser: httpx2.AsyncClient, console: CodeFlow, stage: Stage
+    visitor: httpx2.AsyncClient, console: CodeFlow, stage: Stage
 ) -> None:
-    callback = await console.code(browser)
-    tokens = (await console.tokens(browser, callback["code"])).json()
+    callback = await console.code(visitor)
+    tokens = (await console.tokens(visitor, callback["code"])).json()
     secrets = [console.secret, callback["code"], tokens["refresh_token"], tokens["access_token"], tokens["id_token"]]
-    secrets += [cookie.value for cookie in browser.cookies.jar]
+    secrets += [cookie.value for cookie in visitor.cookies.jar]
     tables = [
         row[0]
         for row in stage.world.execute(
@@ -284,7 +284,7 @@ async def test_secrets_codes_and_tokens_are_stored_as_hashes_only(
         assert secret.encode().hex() not in everything
 
 
-async def test_broken_forms_get_an_answer_in_json_and_never_a_500(browser: httpx2.AsyncClient) -> None:
+async def test_broken_forms_get_an_answer_in_json_and_never_a_500(visitor: httpx2.AsyncClient) -> None:
     for body, kind in [
         (b"\xff\xfe", "application/x-www-form-urlencoded"),
         (b"grant_type=client_credentials&" + b"a=1&" * 60, "application/x-www-form-urlencoded"),
@@ -293,47 +293,47 @@ async def test_broken_forms_get_an_answer_in_json_and_never_a_500(browser: httpx
         (b"grant_type=%22%5C%0a", "application/x-www-form-urlencoded"),
         (b"", "application/x-www-form-urlencoded"),
     ]:
-        answer = await browser.post(f"{ISSUER}/token", content=body, headers={"Content-Type": kind})
+        answer = await visitor.post(f"{ISSUER}/token", content=body, headers={"Content-Type": kind})
         assert 400 <= answer.status_code < 500
         assert "error" in answer.json()
     strange = {"Authorization": "Basic //79"}
-    answer = await browser.post(f"{ISSUER}/token", data={"grant_type": "client_credentials"}, headers=strange)
+    answer = await visitor.post(f"{ISSUER}/token", data={"grant_type": "client_credentials"}, headers=strange)
     assert 400 <= answer.status_code < 500
 
 
 async def test_revoked_tokens_are_refused_and_introspection_says_so(
-    browser: httpx2.AsyncClient, console: CodeFlow, stage: Stage
+    visitor: httpx2.AsyncClient, console: CodeFlow, stage: Stage
 ) -> None:
-    tokens = (await console.tokens(browser, (await console.code(browser))["code"])).json()
+    tokens = (await console.tokens(visitor, (await console.code(visitor))["code"])).json()
     access, refresh = tokens["access_token"], tokens["refresh_token"]
-    told = (await console.post(browser, "introspect", {"token": access})).json()
+    told = (await console.post(visitor, "introspect", {"token": access})).json()
     assert (told["active"], told["client_id"]) == (True, console.client_id)
     stranger = CodeFlow(client_id=stage.world.tool.client_id, secret=stage.world.tool.client_secret)
-    assert (await stranger.post(browser, "introspect", {"token": access})).json() == {"active": False}
-    assert (await stranger.post(browser, "revoke", {"token": access})).json()["error"] == "invalid_grant"
-    assert (await console.post(browser, "revoke", {"token": refresh})).status_code == 200
-    assert (await console.post(browser, "introspect", {"token": access})).json() == {"active": False}
-    assert (await console.post(browser, "introspect", {"token": refresh})).json() == {"active": False}
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {access}"})
+    assert (await stranger.post(visitor, "introspect", {"token": access})).json() == {"active": False}
+    assert (await stranger.post(visitor, "revoke", {"token": access})).json()["error"] == "invalid_grant"
+    assert (await console.post(visitor, "revoke", {"token": refresh})).status_code == 200
+    assert (await console.post(visitor, "introspect", {"token": access})).json() == {"active": False}
+    assert (await console.post(visitor, "introspect", {"token": refresh})).json() == {"active": False}
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {access}"})
     assert graph.status_code == 401
 
 
 async def test_guessing_makes_one_wait_whether_or_not_the_account_exists(
-    browser: httpx2.AsyncClient, console: CodeFlow
+    visitor: httpx2.AsyncClient, console: CodeFlow
 ) -> None:
-    page = await browser.get(console.url())
+    page = await visitor.get(console.url())
     seen: dict[str, list[tuple[int, str]]] = {}
     for email in ("fina@example.com", "nobody@example.com"):
         seen[email] = []
         for _ in range(7):
-            answer = await submit_password(browser, page, email, "wrong password")
+            answer = await submit_password(visitor, page, email, "wrong password")
             seen[email].append((answer.status_code, answer.text.replace(email, "")))
             assert ("retry-after" in answer.headers) == (answer.status_code == 429)
     first, second = seen.values()
     assert [status for status, _ in first] == [422, 422, 422, 422, 422, 429, 429]
     assert [status for status, _ in second] == [status for status, _ in first]
     assert second[0] == first[0]
-    right = await submit_password(browser, page, "fina@example.com")
+    right = await submit_password(visitor, page, "fina@example.com")
     assert right.status_code == 429  # the right password has to wait too
 
 
@@ -346,9 +346,9 @@ async def test_the_sign_in_form_only_works_from_the_browser_that_got_it(stage: S
 
 
 async def test_the_sign_in_page_is_strict_and_leads_only_to_the_client(
-    browser: httpx2.AsyncClient, console: CodeFlow
+    visitor: httpx2.AsyncClient, console: CodeFlow
 ) -> None:
-    page = await browser.get(console.url())
+    page = await visitor.get(console.url())
     policy = page.headers["content-security-policy"]
     assert policy == (
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -357,13 +357,13 @@ async def test_the_sign_in_page_is_strict_and_leads_only_to_the_client(
     assert page.headers["cache-control"] == "no-store"
     assert "<script" not in page.text
     assert " style=" not in page.text
-    style = await browser.get(f"{ISSUER}/issuer.css")
+    style = await visitor.get(f"{ISSUER}/issuer.css")
     assert style.headers["content-type"].startswith("text/css")
 
 
-async def test_discovery_is_where_both_standards_put_it(browser: httpx2.AsyncClient) -> None:
+async def test_discovery_is_where_both_standards_put_it(visitor: httpx2.AsyncClient) -> None:
     documents = [
-        (await browser.get(address)).json()
+        (await visitor.get(address)).json()
         for address in (
             f"{ISSUER}/.well-known/openid-configuration",
             f"{ISSUER}/.well-known/oauth-authorization-server",

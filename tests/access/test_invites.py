@@ -30,54 +30,54 @@ def invite(world: World, email: str, number: str = NORD, role: Role = Role.BUYER
     return f"{ISSUER}/invite/{secret}"
 
 
-async def accept(browser: httpx2.AsyncClient, link: str, **form: str) -> httpx2.Response:
-    page = await browser.get(link)
+async def accept(visitor: httpx2.AsyncClient, link: str, **form: str) -> httpx2.Response:
+    page = await visitor.get(link)
     sent = {**hidden_fields(page.text), **form}
-    return await browser.post(link, data=sent, headers={"Origin": API})
+    return await visitor.post(link, data=sent, headers={"Origin": API})
 
 
 async def test_the_command_line_prints_a_link_that_makes_a_member(
-    browser: httpx2.AsyncClient, world: World, cli: CliRunner
+    visitor: httpx2.AsyncClient, world: World, cli: CliRunner
 ) -> None:
     said = cli.invoke(
         commands, ["member", "invite", "Nina@Example.com", "--account", NORD, "--role", "buyer", "--json"]
     )
     assert said.exit_code == 0, said.output
     link = json.loads(said.output)["link"]
-    page = await browser.get(link)
+    page = await visitor.get(link)
     assert f"Account {NORD}" in page.text
     assert "nina@example.com" in page.text
     assert page.headers["referrer-policy"] == "same-origin"
-    done = await accept(browser, link, name="Nina", password=PASSWORD)
+    done = await accept(visitor, link, name="Nina", password=PASSWORD)
     assert "You are now a member" in done.text
-    await signed_in(browser, OURS, "nina")
-    told = await session(browser)
+    await signed_in(visitor, OURS, "nina")
+    told = await session(visitor)
     assert (told["name"], told["account"], told["role"]) == ("Nina", NORD, "buyer")
     assert link.rpartition("/")[2] not in str(world.execute("SELECT * FROM invite"))
     assert world.execute("SELECT outcome FROM audit_record WHERE event = 'invite_accepted'") == [("done",)]
 
 
-async def test_an_invite_works_once_and_for_three_days(browser: httpx2.AsyncClient, world: World) -> None:
+async def test_an_invite_works_once_and_for_three_days(visitor: httpx2.AsyncClient, world: World) -> None:
     used, old = invite(world, "nina@example.com"), invite(world, "otto@example.com")
-    await accept(browser, used, name="Nina", password=PASSWORD)
+    await accept(visitor, used, name="Nina", password=PASSWORD)
     world.execute("UPDATE invite SET created_at = now() - interval '73 hours' WHERE email = 'otto@example.com'")
     for link in (used, old, f"{ISSUER}/invite/{'x' * 43}"):
-        answer = await browser.get(link)
+        answer = await visitor.get(link)
         assert answer.status_code == 404
         assert "already used, or has expired" in answer.text
         form = {"name": "Otto", "password": PASSWORD}
-        assert (await browser.post(link, data=form, headers={"Origin": API})).status_code == 404
+        assert (await visitor.post(link, data=form, headers={"Origin": API})).status_code == 404
     assert world.execute("SELECT count(*) FROM idp_user WHERE email = 'otto@example.com'") == [(0,)]
 
 
-async def test_an_invite_is_no_way_into_somebody_elses_sign_in(browser: httpx2.AsyncClient, world: World) -> None:
+async def test_an_invite_is_no_way_into_somebody_elses_sign_in(visitor: httpx2.AsyncClient, world: World) -> None:
     link = invite(world, "vera@example.com", NORD, Role.CLIENT_ADMIN)
     before = world.execute("SELECT password_hash FROM idp_user WHERE email = 'vera@example.com'")
-    refused = await accept(browser, link, name="Mallory", password="another password")
+    refused = await accept(visitor, link, name="Mallory", password="another password")
     assert refused.status_code == 422
     assert world.execute("SELECT password_hash FROM idp_user WHERE email = 'vera@example.com'") == before
     assert world.execute("SELECT count(*) FROM membership WHERE member_id = %s", world.members["vera"]) == [(1,)]
-    assert "You are now a member" in (await accept(browser, link, password=PASSWORD)).text
+    assert "You are now a member" in (await accept(visitor, link, password=PASSWORD)).text
     roles = world.execute("SELECT role FROM membership WHERE member_id = %s ORDER BY role", world.members["vera"])
     assert roles == [("client_admin",), ("viewer",)]
 
@@ -91,10 +91,10 @@ async def test_an_invite_is_no_way_into_somebody_elses_sign_in(browser: httpx2.A
     ],
 )
 async def test_a_bad_form_is_told_and_the_invite_stays_open(
-    browser: httpx2.AsyncClient, world: World, form: dict[str, str], said: str
+    visitor: httpx2.AsyncClient, world: World, form: dict[str, str], said: str
 ) -> None:
     link = invite(world, "nina@example.com")
-    answer = await accept(browser, link, **form)
+    answer = await accept(visitor, link, **form)
     assert answer.status_code == 422
     assert said in answer.text
     assert world.execute("SELECT accepted_at FROM invite") == [(None,)]
@@ -102,10 +102,10 @@ async def test_a_bad_form_is_told_and_the_invite_stays_open(
 
 async def test_an_invite_posted_from_elsewhere_is_refused(stage: Stage, world: World) -> None:
     link = invite(world, "nina@example.com")
-    async with stage.browser() as browser:
-        page = await browser.get(link)
+    async with stage.browser() as visitor:
+        page = await visitor.get(link)
         form = {**hidden_fields(page.text), "name": "Nina", "password": PASSWORD}
-        answer = await browser.post(link, data=form, headers={"Origin": "https://evil.example"})
+        answer = await visitor.post(link, data=form, headers={"Origin": "https://evil.example"})
         assert answer.status_code == 403
     assert world.execute("SELECT accepted_at FROM invite") == [(None,)]
 

@@ -16,8 +16,8 @@ from tests.access.test_signing_in import session, signed_in
 from tests.access.world import EXTRANET, NORD, SUED, Stage
 
 
-def cookie(browser: httpx2.AsyncClient) -> str:
-    return next(str(found.value) for found in browser.cookies.jar if found.name == "sid")
+def cookie(visitor: httpx2.AsyncClient) -> str:
+    return next(str(found.value) for found in visitor.cookies.jar if found.name == "sid")
 
 
 @pytest.mark.parametrize(
@@ -30,45 +30,45 @@ def cookie(browser: httpx2.AsyncClient) -> str:
     ],
 )
 async def test_a_session_ends_when_idle_and_in_any_case(
-    browser: httpx2.AsyncClient, stage: Stage, column: str, age: timedelta, *, lives: bool
+    visitor: httpx2.AsyncClient, stage: Stage, column: str, age: timedelta, *, lives: bool
 ) -> None:
-    await signed_in(browser, OURS, "fina")
+    await signed_in(visitor, OURS, "fina")
     stage.world.execute(f"UPDATE login_session SET {column} = now() - %s", age)
-    assert (await session(browser) is not None) is lives
+    assert (await session(visitor) is not None) is lives
     assert stage.world.execute("SELECT count(*) FROM login_session") == [(int(lives),)]
 
 
-async def test_a_request_keeps_the_session_awake(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    await signed_in(browser, OURS, "fina")
+async def test_a_request_keeps_the_session_awake(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    await signed_in(visitor, OURS, "fina")
     stage.world.execute("UPDATE login_session SET last_seen_at = now() - interval '20 minutes'")
-    await session(browser)
+    await session(visitor)
     assert stage.world.execute("SELECT now() - last_seen_at < interval '1 minute' FROM login_session") == [(True,)]
 
 
 async def test_a_removed_membership_ends_the_session_on_the_next_request(
-    browser: httpx2.AsyncClient, stage: Stage
+    visitor: httpx2.AsyncClient, stage: Stage
 ) -> None:
-    await signed_in(browser, OURS, "bodo")
+    await signed_in(visitor, OURS, "bodo")
     stage.world.execute("DELETE FROM membership WHERE member_id = %s", stage.world.members["bodo"])
-    assert await session(browser) is None
+    assert await session(visitor) is None
     assert stage.world.execute("SELECT count(*) FROM login_session") == [(0,)]
 
 
-async def test_a_changed_role_holds_on_the_next_request(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    await signed_in(browser, OURS, "bodo")
+async def test_a_changed_role_holds_on_the_next_request(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    await signed_in(visitor, OURS, "bodo")
     stage.world.execute("UPDATE membership SET role = 'viewer' WHERE member_id = %s", stage.world.members["bodo"])
-    assert (await session(browser))["role"] == "viewer"
+    assert (await session(visitor))["role"] == "viewer"
 
 
-async def test_switching_account_changes_the_id_and_nothing_else(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    await signed_in(browser, OURS, "fina")
-    before, told = cookie(browser), await session(browser)
+async def test_switching_account_changes_the_id_and_nothing_else(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    await signed_in(visitor, OURS, "fina")
+    before, told = cookie(visitor), await session(visitor)
     stage.world.execute("UPDATE login_session SET created_at = created_at - interval '1 hour'")
     form = {"csrf_token": str(told["csrf_token"]), "number": SUED}
-    answer = await browser.post(f"{EXTRANET}/account", data=form, headers={"Origin": EXTRANET})
+    answer = await visitor.post(f"{EXTRANET}/account", data=form, headers={"Origin": EXTRANET})
     assert answer.status_code == 303
-    assert cookie(browser) != before
-    after = await session(browser)
+    assert cookie(visitor) != before
+    after = await session(visitor)
     assert (after["account"], after["name"]) == (SUED, "Fina")
     assert after["csrf_token"] != told["csrf_token"]
     hours = stage.world.execute("SELECT now() - created_at > interval '59 minutes' FROM login_session")
@@ -77,23 +77,23 @@ async def test_switching_account_changes_the_id_and_nothing_else(browser: httpx2
         thief.cookies.set("sid", before, domain="localhost.local", path="/")
         assert await session(thief) is None
     form = {"csrf_token": str(after["csrf_token"])}
-    out = await browser.post(f"{EXTRANET}/sign-out", data=form, headers={"Origin": EXTRANET})
+    out = await visitor.post(f"{EXTRANET}/sign-out", data=form, headers={"Origin": EXTRANET})
     assert "id_token_hint=" in out.headers["location"]  # the sealed ID token came along
 
 
 @pytest.mark.parametrize("number", [SUED, "K-9999", ""])
 async def test_an_account_of_others_and_one_that_is_not_there_give_the_same_answer(
-    browser: httpx2.AsyncClient, stage: Stage, number: str
+    visitor: httpx2.AsyncClient, stage: Stage, number: str
 ) -> None:
-    await signed_in(browser, OURS, "bodo")
-    form = {"csrf_token": str((await session(browser))["csrf_token"]), "number": number}
-    answer = await browser.post(f"{EXTRANET}/account", data=form, headers={"Origin": EXTRANET})
+    await signed_in(visitor, OURS, "bodo")
+    form = {"csrf_token": str((await session(visitor))["csrf_token"]), "number": number}
+    answer = await visitor.post(f"{EXTRANET}/account", data=form, headers={"Origin": EXTRANET})
     assert answer.status_code == 404
     assert answer.json() == {
         "code": "no_such_account",
         "message": "There is no such account, or it is not yours to see.",
     }
-    assert (await session(browser))["account"] == NORD
+    assert (await session(visitor))["account"] == NORD
 
 
 @pytest.mark.parametrize(
@@ -110,24 +110,24 @@ async def test_an_account_of_others_and_one_that_is_not_there_give_the_same_answ
     ],
 )
 async def test_a_form_from_elsewhere_changes_nothing(
-    browser: httpx2.AsyncClient, stage: Stage, headers: dict[str, str], token: str | None
+    visitor: httpx2.AsyncClient, stage: Stage, headers: dict[str, str], token: str | None
 ) -> None:
-    await signed_in(browser, OURS, "fina")
+    await signed_in(visitor, OURS, "fina")
     form = {"number": SUED}
     if token == "of another session":
         async with stage.browser() as other:
             await signed_in(other, OURS, "cleo")
             token = str((await session(other))["csrf_token"])
     if token is not None:
-        form["csrf_token"] = str((await session(browser))["csrf_token"]) if token == "right" else token
+        form["csrf_token"] = str((await session(visitor))["csrf_token"]) if token == "right" else token
     for path in ("/account", "/sign-out"):
-        answer = await browser.post(f"{EXTRANET}{path}", data=form, headers=headers)
+        answer = await visitor.post(f"{EXTRANET}{path}", data=form, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_request")
-    assert (await session(browser))["account"] == NORD
+    assert (await session(visitor))["account"] == NORD
 
 
-async def test_the_cookies_are_out_of_reach_of_script_and_other_sites(browser: httpx2.AsyncClient) -> None:
-    answer = await signed_in(browser, OURS, "fina")
+async def test_the_cookies_are_out_of_reach_of_script_and_other_sites(visitor: httpx2.AsyncClient) -> None:
+    answer = await signed_in(visitor, OURS, "fina")
     header = answer.headers["set-cookie"]
     assert header.startswith("sid=")
     assert header.endswith("; HttpOnly; Path=/; SameSite=lax")

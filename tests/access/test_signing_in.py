@@ -43,63 +43,63 @@ async def stage(issuer: IssuerUnderTest, database_url: str, tmp_path: Path) -> A
 
 
 async def to_callback(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, name: str, start: str = "/sign-in"
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, name: str, start: str = "/sign-in"
 ) -> httpx2.URL:
     """Sign in at the issuer; the callback's address, not yet visited."""
-    answer = await follow(browser, await browser.get(f"{EXTRANET}{start}"), until=EXTRANET)
+    answer = await follow(visitor, await visitor.get(f"{EXTRANET}{start}"), until=EXTRANET)
     if answer.status_code == 200:
-        answer = await follow(browser, await issuer.sign_in(browser, answer, name), until=EXTRANET)
+        answer = await follow(visitor, await issuer.sign_in(visitor, answer, name), until=EXTRANET)
     callback = httpx2.URL(answer.headers["location"])
     assert callback.path == "/auth/callback", callback
     return callback
 
 
 async def signed_in(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, name: str, start: str = "/sign-in"
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, name: str, start: str = "/sign-in"
 ) -> httpx2.Response:
     """Sign in all the way; the callback's answer."""
-    return await browser.get(await to_callback(browser, issuer, name, start))
+    return await visitor.get(await to_callback(visitor, issuer, name, start))
 
 
-async def session(browser: httpx2.AsyncClient) -> dict[str, object]:
-    told: dict[str, object] = (await browser.get(f"{EXTRANET}/")).json()
+async def session(visitor: httpx2.AsyncClient) -> dict[str, object]:
+    told: dict[str, object] = (await visitor.get(f"{EXTRANET}/")).json()
     return told
 
 
 async def test_a_member_signs_in_and_lands_where_they_wanted(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest
 ) -> None:
-    answer = await signed_in(browser, issuer, "fina", "/sign-in?next=/orders%3Flate%3D1")
+    answer = await signed_in(visitor, issuer, "fina", "/sign-in?next=/orders%3Flate%3D1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/orders?late=1")
     assert answer.headers["cache-control"] == "no-store"
-    told = await session(browser)
+    told = await session(visitor)
     assert (told["name"], told["account"], told["role"]) == ("Fina", NORD, "finance")
     assert told["accounts"] == [NORD, SUED]
 
 
 @pytest.mark.parametrize("evil", ["//evil.example", "https://evil.example", "/\\evil.example", "/%0d%0aSet-Cookie:a=b"])
-async def test_nobody_lands_on_another_site(browser: httpx2.AsyncClient, issuer: IssuerUnderTest, evil: str) -> None:
+async def test_nobody_lands_on_another_site(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, evil: str) -> None:
     answer = await signed_in(
-        browser, issuer, "fina", f"/sign-in?{urlencode({'next': evil.replace('%0d%0a', chr(13))})}"
+        visitor, issuer, "fina", f"/sign-in?{urlencode({'next': evil.replace('%0d%0a', chr(13))})}"
     )
     assert answer.headers["location"] == "/"
 
 
-async def test_two_tabs_can_sign_in_in_either_order(browser: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
-    first = await browser.get(f"{EXTRANET}/sign-in?next=/first")
-    second = await to_callback(browser, issuer, "fina", "/sign-in?next=/second")
-    late = httpx2.URL((await follow(browser, first, until=EXTRANET)).headers["location"])
-    assert (await browser.get(late)).headers["location"] == "/first"
-    assert (await browser.get(second)).headers["location"] == "/second"
-    assert (await session(browser))["name"] == "Fina"
+async def test_two_tabs_can_sign_in_in_either_order(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
+    first = await visitor.get(f"{EXTRANET}/sign-in?next=/first")
+    second = await to_callback(visitor, issuer, "fina", "/sign-in?next=/second")
+    late = httpx2.URL((await follow(visitor, first, until=EXTRANET)).headers["location"])
+    assert (await visitor.get(late)).headers["location"] == "/first"
+    assert (await visitor.get(second)).headers["location"] == "/second"
+    assert (await session(visitor))["name"] == "Fina"
 
 
-async def test_a_callback_works_once(browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage) -> None:
-    callback = await to_callback(browser, issuer, "fina")
-    assert (await browser.get(callback)).status_code == 303
-    again = await browser.get(callback)
+async def test_a_callback_works_once(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage) -> None:
+    callback = await to_callback(visitor, issuer, "fina")
+    assert (await visitor.get(callback)).status_code == 303
+    again = await visitor.get(callback)
     assert (again.status_code, again.json()["reason"]) == (403, "login_unknown")
-    assert (await session(browser))["name"] == "Fina"  # the session from the first stays
+    assert (await session(visitor))["name"] == "Fina"  # the session from the first stays
     refused = stage.world.execute("SELECT event, outcome, reason FROM audit_record WHERE actor = 'portal'")
     assert refused == [("sign_in", "refused", "login_unknown")]
 
@@ -115,106 +115,106 @@ async def test_a_callback_works_only_in_the_browser_that_began(stage: Stage, iss
 
 @pytest.mark.parametrize("named", ["https://evil.example", "", None])
 async def test_an_answer_that_names_another_issuer_or_none_is_refused(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, named: str | None
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, named: str | None
 ) -> None:
-    callback = await to_callback(browser, issuer, "fina")
+    callback = await to_callback(visitor, issuer, "fina")
     assert callback.params["iss"] == issuer.issuer
     without = callback.copy_remove_param("iss")
     forged = without if named is None else without.copy_add_param("iss", named)
-    answer = await browser.get(forged)
+    answer = await visitor.get(forged)
     assert (answer.status_code, answer.json()["reason"]) == (403, "issuer_mismatch")
-    assert await session(browser) is None
+    assert await session(visitor) is None
 
 
-async def test_a_code_of_another_attempt_is_refused(browser: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
-    first = await to_callback(browser, issuer, "fina")
-    second = await to_callback(browser, issuer, "fina")
+async def test_a_code_of_another_attempt_is_refused(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
+    first = await to_callback(visitor, issuer, "fina")
+    second = await to_callback(visitor, issuer, "fina")
     mixed = first.copy_set_param("code", second.params["code"])
-    answer = await browser.get(mixed)
+    answer = await visitor.get(mixed)
     assert (answer.status_code, answer.json()["reason"]) == (403, "code_refused")
 
 
-async def test_a_refusal_of_the_issuer_is_no_sign_in(browser: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
-    callback = await to_callback(browser, issuer, "fina")
+async def test_a_refusal_of_the_issuer_is_no_sign_in(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
+    callback = await to_callback(visitor, issuer, "fina")
     refused = callback.copy_remove_param("code").copy_add_param("error", "access_denied")
-    answer = await browser.get(refused)
+    answer = await visitor.get(refused)
     assert (answer.status_code, answer.json()["reason"]) == (403, "access_denied")
 
 
 async def test_a_planted_session_id_is_never_adopted(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
     planted = "x" * 43
-    browser.cookies.set("sid", planted, domain="localhost.local", path="/")
-    await signed_in(browser, issuer, "fina")
-    assert (await session(browser))["name"] == "Fina"
+    visitor.cookies.set("sid", planted, domain="localhost.local", path="/")
+    await signed_in(visitor, issuer, "fina")
+    assert (await session(visitor))["name"] == "Fina"
     async with stage.browser() as attacker:
         attacker.cookies.set("sid", planted, domain="localhost.local", path="/")
         assert await session(attacker) is None
 
 
 async def test_signing_in_again_ends_the_session_before(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
-    await signed_in(browser, issuer, "fina")
-    await signed_in(browser, issuer, "fina")
+    await signed_in(visitor, issuer, "fina")
+    await signed_in(visitor, issuer, "fina")
     assert stage.world.execute("SELECT count(*) FROM login_session") == [(1,)]
 
 
 async def test_someone_without_a_membership_gets_no_session(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
     stage.world.execute(
         "DELETE FROM membership USING member WHERE member.member_id = membership.member_id AND name = 'Bodo'"
     )
-    answer = await signed_in(browser, issuer, "bodo")
+    answer = await signed_in(visitor, issuer, "bodo")
     assert (answer.status_code, answer.json()["code"]) == (403, "no_account")
-    assert await session(browser) is None
+    assert await session(visitor) is None
     assert stage.world.execute("SELECT reason FROM audit_record WHERE event = 'sign_in'") == [("no_membership",)]
 
 
 async def test_the_same_e_mail_at_another_issuer_is_somebody_else(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
     stage.world.execute("UPDATE member SET issuer = 'https://other.example'")
-    answer = await signed_in(browser, issuer, "fina")
+    answer = await signed_in(visitor, issuer, "fina")
     assert (answer.status_code, answer.json()["code"]) == (403, "no_account")
 
 
 async def test_signing_out_ends_it_here_and_at_the_issuer(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
-    await signed_in(browser, issuer, "fina")
-    kept = {cookie.name: cookie.value for cookie in browser.cookies.jar}
-    form = {"csrf_token": str((await session(browser))["csrf_token"])}
-    answer = await browser.post(f"{EXTRANET}/sign-out", data=form, headers={"Origin": EXTRANET})
+    await signed_in(visitor, issuer, "fina")
+    kept = {cookie.name: cookie.value for cookie in visitor.cookies.jar}
+    form = {"csrf_token": str((await session(visitor))["csrf_token"])}
+    answer = await visitor.post(f"{EXTRANET}/sign-out", data=form, headers={"Origin": EXTRANET})
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
-    answer = await issuer.sign_out(browser, await follow(browser, answer, until=EXTRANET))
+    answer = await issuer.sign_out(visitor, await follow(visitor, answer, until=EXTRANET))
     assert answer.headers["location"].startswith(f"{EXTRANET}/signed-out")
-    assert await session(browser) is None
+    assert await session(visitor) is None
     async with stage.browser() as thief:
         thief.cookies.set("sid", str(kept["sid"]), domain="localhost.local", path="/")
         assert await session(thief) is None
-    again = await follow(browser, await browser.get(f"{EXTRANET}/sign-in"), until=EXTRANET)
+    again = await follow(visitor, await visitor.get(f"{EXTRANET}/sign-in"), until=EXTRANET)
     assert again.status_code == 200  # the issuer asks for the password again
     assert "password" in again.text
 
 
 async def test_a_tool_of_this_issuer_is_let_in_and_an_id_token_is_not(
-    browser: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
 ) -> None:
     if issuer.is_ours:
-        token = (await client_token(browser, stage.world.tool, "graph:read")).json()["access_token"]
+        token = (await client_token(visitor, stage.world.tool, "graph:read")).json()["access_token"]
     else:
         form = {"grant_type": "client_credentials", "scope": "graph:read", "resource": API}
         auth = ("tool", "a+secret+of+the+tool")
-        token = (await browser.post(f"{issuer.issuer}/token", data=form, auth=auth)).json()["access_token"]
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {token}"})
+        token = (await visitor.post(f"{issuer.issuer}/token", data=form, auth=auth)).json()["access_token"]
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {token}"})
     assert graph.status_code == 200, graph.text
     assert graph.json()["scopes"] == ["graph:read"]
-    await signed_in(browser, issuer, "fina")
-    sid = next(cookie.value for cookie in browser.cookies.jar if cookie.name == "sid")
+    await signed_in(visitor, issuer, "fina")
+    sid = next(cookie.value for cookie in visitor.cookies.jar if cookie.name == "sid")
     id_token = await stage.access._id_token(str(sid))
     assert id_token
-    graph = await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {id_token}"})
+    graph = await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {id_token}"})
     assert (graph.status_code, graph.json()["problem"]) == (401, "it is of another type")

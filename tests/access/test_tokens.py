@@ -19,13 +19,13 @@ from cdp.errors import InvalidField
 from tests.access.world import API, ISSUER, Stage, api_application, client_token, with_public_key_as_secret
 
 
-async def ask(browser: httpx2.AsyncClient, token: str) -> httpx2.Response:
-    return await browser.get(f"{API}/graph", headers={"Authorization": f"Bearer {token}"})
+async def ask(visitor: httpx2.AsyncClient, token: str) -> httpx2.Response:
+    return await visitor.get(f"{API}/graph", headers={"Authorization": f"Bearer {token}"})
 
 
-async def right_claims(browser: httpx2.AsyncClient, stage: Stage) -> tuple[dict[str, Any], RSAKey]:
+async def right_claims(visitor: httpx2.AsyncClient, stage: Stage) -> tuple[dict[str, Any], RSAKey]:
     """The claims of a good token, and the issuer's own key to sign bent ones with."""
-    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
     sealed = bytes(stage.world.execute("SELECT sealed_private_jwk FROM signing_key")[0][0])
     plain = unseal(stage.world.settings.secret_key or "", "signing key", sealed)
     assert plain is not None
@@ -39,9 +39,9 @@ def signed(claims: dict[str, Any], key: RSAKey, **header: object) -> str:
     return jwt.encode(full, claims, key, algorithms=[str(full["alg"])])
 
 
-async def test_a_tool_is_let_in_with_the_scopes_of_its_token(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    token = (await client_token(browser, stage.world.tool, "graph:read")).json()["access_token"]
-    answer = await ask(browser, token)
+async def test_a_tool_is_let_in_with_the_scopes_of_its_token(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(visitor, stage.world.tool, "graph:read")).json()["access_token"]
+    answer = await ask(visitor, token)
     assert answer.json() == {
         "client_id": stage.world.tool.client_id,
         "scopes": ["graph:read"],
@@ -49,20 +49,20 @@ async def test_a_tool_is_let_in_with_the_scopes_of_its_token(browser: httpx2.Asy
     }
 
 
-async def test_without_a_token_the_challenge_says_bearer(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+async def test_without_a_token_the_challenge_says_bearer(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
     for answer in (
-        await browser.get(f"{API}/graph"),
-        await browser.get(f"{API}/graph?access_token={token}"),
-        await browser.get(f"{API}/graph", headers={"Authorization": f"Basic {token}"}),
+        await visitor.get(f"{API}/graph"),
+        await visitor.get(f"{API}/graph?access_token={token}"),
+        await visitor.get(f"{API}/graph", headers={"Authorization": f"Basic {token}"}),
     ):
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
         assert answer.json()["code"] == "token_missing"
 
 
-async def test_a_token_without_the_scope_is_forbidden(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    token = (await client_token(browser, stage.world.tool, "ledger:read")).json()["access_token"]
-    answer = await ask(browser, token)
+async def test_a_token_without_the_scope_is_forbidden(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(visitor, stage.world.tool, "ledger:read")).json()["access_token"]
+    answer = await ask(visitor, token)
     assert answer.status_code == 403
     assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="graph:read"'
 
@@ -92,19 +92,19 @@ def test_a_door_without_a_scope_is_a_mistake_and_an_empty_set_grants_nothing() -
     ],
 )
 async def test_a_bent_claim_is_refused_even_with_the_right_signature(
-    browser: httpx2.AsyncClient, stage: Stage, changed: dict[str, object]
+    visitor: httpx2.AsyncClient, stage: Stage, changed: dict[str, object]
 ) -> None:
-    claims, key = await right_claims(browser, stage)
-    assert (await ask(browser, signed(claims, key))).status_code == 200
+    claims, key = await right_claims(visitor, stage)
+    assert (await ask(visitor, signed(claims, key))).status_code == 200
     now = {name: time.time() + value.total_seconds() for name, value in changed.items() if isinstance(value, timedelta)}
     bent = {name: value for name, value in {**claims, **changed, **now}.items() if value is not None}
-    answer = await ask(browser, signed(bent, key))
+    answer = await ask(visitor, signed(bent, key))
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
 
 
-async def test_a_wrong_type_algorithm_or_key_is_refused(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    claims, key = await right_claims(browser, stage)
+async def test_a_wrong_type_algorithm_or_key_is_refused(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    claims, key = await right_claims(visitor, stage)
     stranger = RSAKey.generate_key(2048, {"kid": str(key.kid)})
     unsigned = signed(claims, key).split(".")
     for token in (
@@ -120,36 +120,36 @@ async def test_a_wrong_type_algorithm_or_key_is_refused(browser: httpx2.AsyncCli
         ".".join([*unsigned, "x"]),
         "garbage",
     ):
-        answer = await ask(browser, token)
+        answer = await ask(visitor, token)
         assert answer.status_code == 401, token
         assert answer.json()["code"] == "token_invalid"
 
 
 async def test_a_token_ends_with_its_time_although_it_is_remembered(
-    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    visitor: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
-    assert (await ask(browser, token)).status_code == 200
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
+    assert (await ask(visitor, token)).status_code == 200
     later = time.time() + 631
     monkeypatch.setattr("cdp.access.tokens.time.time", lambda: later)
     monkeypatch.setattr("joserfc._rfc7519.claims.time.time", lambda: later)
-    assert (await ask(browser, token)).status_code == 401
+    assert (await ask(visitor, token)).status_code == 401
 
 
 async def test_a_disabled_client_is_out_within_seconds(
-    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    visitor: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
-    assert (await ask(browser, token)).status_code == 200
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
+    assert (await ask(visitor, token)).status_code == 200
     stage.world.execute("UPDATE oauth_client SET disabled_at = now() WHERE client_id = %s", stage.world.tool.client_id)
     soon = time.monotonic() + 3
     monkeypatch.setattr("cdp.access.tokens.time.monotonic", lambda: soon)
-    assert (await ask(browser, token)).json()["problem"] == "it was revoked"
-    assert (await client_token(browser, stage.world.tool)).json()["error"] == "invalid_client"
+    assert (await ask(visitor, token)).json()["problem"] == "it was revoked"
+    assert (await client_token(visitor, stage.world.tool)).json()["error"] == "invalid_client"
 
 
-async def test_a_remembered_token_costs_next_to_nothing(browser: httpx2.AsyncClient, stage: Stage) -> None:
-    token = (await client_token(browser, stage.world.tool)).json()["access_token"]
+async def test_a_remembered_token_costs_next_to_nothing(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
     verifier = api_application(stage.world, stage.pool).state.tokens
     first = await verifier.tool(token)
     began = time.perf_counter()
@@ -159,12 +159,12 @@ async def test_a_remembered_token_costs_next_to_nothing(browser: httpx2.AsyncCli
 
 
 async def test_no_more_than_a_fixed_number_is_remembered(
-    browser: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    visitor: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cdp.access.tokens.MOST_REMEMBERED", 3)
     verifier = api_application(stage.world, stage.pool).state.tokens
     for _ in range(5):
-        await verifier.tool((await client_token(browser, stage.world.tool)).json()["access_token"])
+        await verifier.tool((await client_token(visitor, stage.world.tool)).json()["access_token"])
     assert len(verifier._accepted) == 3
 
 
@@ -173,8 +173,8 @@ def test_a_client_without_a_scope_cannot_be_made(database_url: str) -> None:
         create_client(connection, name="Nothing", scopes=[])
 
 
-async def test_spoofed_hosts_change_neither_issuer_nor_links(browser: httpx2.AsyncClient) -> None:
+async def test_spoofed_hosts_change_neither_issuer_nor_links(visitor: httpx2.AsyncClient) -> None:
     spoofed = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
-    answer = await browser.get(f"{ISSUER}/.well-known/openid-configuration", headers=spoofed)
+    answer = await visitor.get(f"{ISSUER}/.well-known/openid-configuration", headers=spoofed)
     assert "evil.example" not in answer.text
     assert answer.json()["issuer"] == ISSUER
