@@ -146,7 +146,6 @@ def import_records(
         count.rejected += len(reads) - accepted
         last = reads[-1]
         after_chunk(Chunk(records=len(reads), line=last.lines[-1], end=last.end, rejections=rejections), count)
-    _log.info("import", kind=kind, accepted=count.accepted, unchanged=count.unchanged, rejected=count.rejected)
     return count
 
 

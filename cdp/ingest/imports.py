@@ -12,6 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import psycopg
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -37,6 +38,8 @@ FORMATS: Final[dict[str, Format]] = {
     "application/jsonl": "ndjson",
     "application/x-jsonlines": "ndjson",
 }
+
+_log = structlog.stdlib.get_logger("cdp.ingest.imports")
 
 Authenticate = Callable[[Request, Scope], Awaitable[Tool]]
 
@@ -97,6 +100,7 @@ def _import(
     with connect(database_url, "cdp_app", autocommit=True) as connection:
         source = find_source(connection, source_name)
         count = import_records(connection, source, kind, read(kind, form, blocks), remember)
+    _log.info("import", kind=kind, accepted=count.accepted, unchanged=count.unchanged, rejected=count.rejected)
     return {
         "accepted": count.accepted,
         "unchanged": count.unchanged,
