@@ -20,6 +20,8 @@ Fate = Literal["plain", "split", "late", "line cancelled", "cancelled", "returne
 
 LATELY: Final[tuple[Fate, ...]] = ("plain", "split", "late", "line cancelled", "cancelled", "returned")
 """What became of a key account's latest orders, the latest first."""
+STUCK: Final = LATELY.index("late")
+"""The one of them that is late and still on the road."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ def orders_of(seed: int, company: Company, now: datetime) -> list[TradeOrder]:
     rng = rng_of(seed, "orders", company.key)
     orders = []
     for place, age_days in enumerate(_ages(rng, company)):
-        placed_at = _office_hours(now - timedelta(days=age_days), rng, now)
+        placed_at = (now - timedelta(days=age_days)).replace(second=0, microsecond=0)
+        if age_days > 1:
+            placed_at = _office_hours(placed_at, rng)
         orders.append(_order(rng, company, place, placed_at, now))
     return orders
 
@@ -195,7 +199,7 @@ def _order(rng: random.Random, company: Company, place: int, placed_at: datetime
         contact=rng.choice((purchasing, *company.contacts)).key,
         currency=currency,
         placed_at=placed_at,
-        confirmed_at=_past(placed_at + timedelta(hours=rng.uniform(2, 22)), now),
+        confirmed_at=_past(placed_at + timedelta(hours=_hours_to_confirm(rng, company, place)), now),
         cancelled_at=cancelled_at,
         promised_on=(placed_at + timedelta(days=lead_days)).astimezone(TIME_ZONE).date(),
         purchase_order=f"PO {placed_at.year}-{rng.randint(1000, 9999)}" if rng.random() < 0.8 else None,
@@ -207,10 +211,19 @@ def _order(rng: random.Random, company: Company, place: int, placed_at: datetime
     )
     if fate == "cancelled":
         return order
-    return _with_consignments(rng, order, lead_days, now)
+    return _with_consignments(rng, order, lead_days, place if company.is_key_account else -1, now)
 
 
-def _with_consignments(rng: random.Random, order: TradeOrder, lead_days: int, now: datetime) -> TradeOrder:
+def _hours_to_confirm(rng: random.Random, company: Company, place: int) -> float:
+    """Of the orders of today half are confirmed at once, the others have to wait."""
+    if place == 0 and company.is_key_account:
+        return 0.3 if int(company.number[2:]) % 2 else 30
+    return rng.uniform(2, 22)
+
+
+def _with_consignments(
+    rng: random.Random, order: TradeOrder, lead_days: int, place_in_time: int, now: datetime
+) -> TradeOrder:
     wanted = tuple(line for line in order.lines if line.wanted)
     parts = (wanted[:1], wanted[1:]) if order.fate == "split" and len(wanted) > 1 else (wanted,)
     consignments = []
@@ -226,7 +239,7 @@ def _with_consignments(rng: random.Random, order: TradeOrder, lead_days: int, no
                 lines=part,
                 promised_on=promised_on,
                 shipped_at=_past(shipped_at, now),
-                delivered_at=_past(delivered_at, now),
+                delivered_at=_past(delivered_at, now) if place_in_time != STUCK else None,
                 carrier=rng.randrange(len(CARRIERS)),
                 tracking=rng.randrange(10**8, 10**9),
             )
@@ -240,10 +253,10 @@ def _is_back(order: TradeOrder, now: datetime) -> bool:
     return order.returned_at is not None and order.returned_at <= now
 
 
-def _office_hours(at: datetime, rng: random.Random, now: datetime) -> datetime:
-    """The same day between eight and six, in the seller's zone; not after `now`."""
-    local = at.astimezone(TIME_ZONE).replace(hour=rng.randint(8, 17), minute=rng.randrange(60), second=0, microsecond=0)
-    return min(local, now)
+def _office_hours(at: datetime, rng: random.Random) -> datetime:
+    """The day before, between eight and six in the seller's zone."""
+    day = at.astimezone(TIME_ZONE) - timedelta(days=1)
+    return day.replace(hour=rng.randint(8, 17), minute=rng.randrange(60))
 
 
 def _past(at: datetime, now: datetime) -> datetime | None:

@@ -82,6 +82,27 @@ def calls_of_contact(seed: int, contact: Contact, now: datetime) -> Iterator[Rec
         yield from _calls(rng, contact.key, now - timedelta(days=400), now)
 
 
+def manager_visits(seed: int, company: Company, manager: str, now: datetime) -> Iterator[Record]:
+    """Visits of the account manager, twice a year to a key account, as the CRM tells them."""
+    rng = rng_of(seed, "visits", company.key)
+    customer = f"CRM-{company.key[2:]}"
+    for place in range(4 if company.is_key_account else rng.randint(0, 1)):
+        at = now - timedelta(days=rng.uniform(20, 160) + 150 * place)
+        yield {
+            "external_id": f"visit-{customer}-{place + 1}",
+            "customer": customer,
+            "kind": "visit",
+            "direction": "outbound",
+            "occurred_at": _iso(at),
+            "name": rng.choice(("Yearly review", "New range shown", "Delivery times discussed", "Prices agreed")),
+            "topic": "Account",
+            "channel": "visit",
+            "location": company.town,
+            "duration_seconds": rng.randrange(1800, 7200),
+            "properties": {"by": manager},
+        }
+
+
 def handed_over(seed: int, told: Told, now: datetime) -> Record | None:
     """The shipment of a shopper's order: at the counter at once, from the web shop by a carrier; None: not yet sent."""
     content = told.content
@@ -119,9 +140,8 @@ class _Story:
         rng, shopper = self._rng, self._shopper
         key = f"shopper-{shopper.number}"
         device = {"anonymousId": f"visitor-s{shopper.number}"}
-        yield from _pages(
-            rng, f"{key}-0", device, shopper.since - timedelta(minutes=20), self._now, rng.randrange(1, 4)
-        )
+        begin = shopper.since - timedelta(minutes=20)
+        yield from _pages(rng, f"{key}-0", device, begin, self._now, most=3)
         known = device | {"userId": shopper.user_id}
         traits = self._traits | {"address": {"city": shopper.town, "country": shopper.country.code}}
         if shopper.phone:
