@@ -53,9 +53,7 @@ def _compare(connection: Connection[Any], scenario: dict[str, Any]) -> None:
         row = connection.execute(
             """SELECT customer.customer_id, customer.kind, customer.name, traits FROM customer
             JOIN profile USING (customer_id) JOIN source USING (source_id)
-            WHERE concat(source.name, '/', key_namespace, ':', key_value) = %s""".replace(
-                "name, traits", "customer.name, traits"
-            ),
+            WHERE concat(source.name, '/', key_namespace, ':', key_value) = %s""",
             (some,),
         ).fetchone()
         assert row is not None

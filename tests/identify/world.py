@@ -74,16 +74,9 @@ def tell(connection: Connection[Any], drafts: Sequence[ClaimDraft], decisions: S
         apply_claims(connection, drafts, decisions=decisions)
 
 
-TABLES = (
-    "customer",
-    "customer_redirect",
-    "profile",
-    "profile_key",
-    "profile_trait",
-    "identifier",
-    "customer_identifier",
-)
-TABLES += ("claim", "claim_identifier", "affiliation", "customer_merge", "decision", "refusal", "interaction")
+FACTS = ("profile", "profile_key", "profile_trait", "claim", "claim_identifier", "decision", "interaction")
+CONCLUSIONS = ("customer", "customer_redirect", "identifier", "customer_identifier", "affiliation", "refusal")
+TABLES = (*FACTS, *CONCLUSIONS, "customer_merge")
 
 
 def forget(connection: Connection[Any]) -> None:

@@ -59,7 +59,7 @@ def knock(database_url: str) -> Iterator[Knock]:
 
 
 PAGE = {"type": "page", "anonymousId": "a1", "name": "Home", "messageId": "m1"}
-MESSAGES = {
+MESSAGES: dict[str, dict[str, Any]] = {
     "identify": {"userId": "u1", "traits": {"email": "ana@example.org"}},
     "track": {"userId": "u1", "event": "Signed Up"},
     "page": {"anonymousId": "a1", "name": "Home"},
