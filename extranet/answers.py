@@ -21,13 +21,18 @@ class Money(Answer, frozen=True, kw_only=True):
     currency: str
 
 
-class PageInfo(Answer, frozen=True, kw_only=True):
-    """Where a page ends; `end_cursor` is None on an empty one."""
+class EndOfPage(Answer, frozen=True, kw_only=True):
+    """Where a page ends and whether more follows; `end_cursor` is None on an empty page."""
 
     has_next_page: bool
+    end_cursor: str | None
+
+
+class PageInfo(EndOfPage, frozen=True, kw_only=True):
+    """Where a page begins, too, and whether anything comes before."""
+
     has_previous_page: bool
     start_cursor: str | None
-    end_cursor: str | None
 
 
 class Person(Answer, frozen=True, kw_only=True):
@@ -118,11 +123,17 @@ class StatementLine(Answer, frozen=True, kw_only=True):
     order: OrderRef | None
 
 
-class StatementLines(Answer, frozen=True, kw_only=True):
-    """A page of lines."""
+class MoreLines(Answer, frozen=True, kw_only=True):
+    """A further page of lines, going forward only."""
+
+    nodes: list[StatementLine]
+    page_info: EndOfPage
+
+
+class StatementLines(MoreLines, frozen=True, kw_only=True):
+    """A page of lines, and how many there are."""
 
     total_count: int
-    nodes: list[StatementLine]
     page_info: PageInfo
 
 
@@ -161,8 +172,17 @@ class AgeBucket(Answer, frozen=True, kw_only=True):
     amount: Money
 
 
+class FurtherStatement(Answer, frozen=True, kw_only=True):
+    """Of a balance-forward statement: further lines, and its totals as they are now."""
+
+    closing: Money
+    total_debit: Money
+    total_credit: Money
+    lines: MoreLines
+
+
 class Statement(Answer, frozen=True, kw_only=True):
-    """A statement of either kind; `lines` are asked for balance-forward, `open_items` for open-item."""
+    """A statement of either kind; `lines` and totals are asked for balance-forward, `open_items` for open-item."""
 
     opening: Money
     closing: Money

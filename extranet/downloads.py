@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from extranet.answers import Money, Statement, StatementAccount
+from extranet.answers import FurtherStatement, Money, Statement, StatementLine
 from extranet.periods import Kind, Period
 
 BALANCE_FORWARD_COLUMNS: Final = (
@@ -28,22 +28,26 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 Cell = str | int | bool | date | Decimal | Money | None
 
 
-async def statement_csv(pages: AsyncIterator[StatementAccount], kind: Kind, period: Period) -> AsyncIterator[bytes]:
-    """The file in pieces, one for each page of lines; at no time is more than a page in memory."""
-    header = BALANCE_FORWARD_COLUMNS if kind is Kind.BALANCE_FORWARD else OPEN_ITEM_COLUMNS
-    yield encode([header])
-    last: Statement | None = None
-    async for account in pages:
-        statement = account.statement
-        if kind is Kind.BALANCE_FORWARD:
-            if last is None:
-                yield encode([_opening(statement, period)])
-            yield encode(_lines(statement))
-        else:
-            yield encode(_open_items(statement))
-        last = statement
-    if last is not None:
-        yield encode([_total(last, kind, period)])
+async def balance_forward_csv(
+    first: Statement, more: AsyncIterator[FurtherStatement], period: Period
+) -> AsyncIterator[bytes]:
+    """The file in pieces, one for each page of lines, so that never more than a page is in memory.
+
+    The total is the last page's: it agrees with the last line also when entries were posted meanwhile.
+    """
+    yield encode([BALANCE_FORWARD_COLUMNS, _opening(first, period), *_lines(first.lines.nodes if first.lines else ())])
+    last: Statement | FurtherStatement = first
+    async for page in more:
+        yield encode(_lines(page.lines.nodes))
+        last = page
+    totals = (last.total_debit, last.total_credit, last.closing)
+    yield encode([("total", period.last, *[None] * 7, last.closing.currency, *totals)])
+
+
+def open_item_csv(statement: Statement, period: Period) -> bytes:
+    """The file: open items, unapplied credits, and the balance they make."""
+    total = ("total", period.last, *[None] * 8, statement.closing.currency, None, statement.closing)
+    return encode([OPEN_ITEM_COLUMNS, *_open_items(statement), total])
 
 
 def encode(rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -83,8 +87,8 @@ def _opening(statement: Statement, period: Period) -> Sequence[Cell]:
     return ("opening", period.first, *[None] * 7, currency, None, None, statement.opening)
 
 
-def _lines(statement: Statement) -> Iterator[Sequence[Cell]]:
-    for line in statement.lines.nodes if statement.lines else ():
+def _lines(lines: Iterable[StatementLine]) -> Iterator[Sequence[Cell]]:
+    for line in lines:
         yield (
             "line", line.posted_on, line.kind.lower(), line.document_number, line.description, line.purchase_order,
             line.order.number if line.order else None, line.due_on, line.disputed, line.balance.currency,
@@ -104,11 +108,3 @@ def _open_items(statement: Statement) -> Iterator[Sequence[Cell]]:
             "unapplied-credit", credit.posted_on, credit.kind.lower(), credit.document_number, credit.description, None,
             None, None, None, None, credit.open_amount.currency, credit.original_amount, credit.open_amount,
         )  # fmt: skip
-
-
-def _total(statement: Statement, kind: Kind, period: Period) -> Sequence[Cell]:
-    currency = statement.closing.currency
-    if kind is Kind.BALANCE_FORWARD:
-        totals = (statement.total_debit, statement.total_credit, statement.closing)
-        return ("total", period.last, *[None] * 7, currency, *totals)
-    return ("total", period.last, *[None] * 8, currency, None, statement.closing)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.responses import Response, StreamingResponse
 
 from extranet import downloads
-from extranet.answers import AgeBucket, Money, Statement, StatementAccount
+from extranet.answers import AgeBucket, EndOfPage, FurtherStatement, Money, Statement, StatementAccount
 from extranet.periods import Asked, Kind, read_period
 from extranet.portal import Visit
 from extranet.refusals import PageNotFound
@@ -20,7 +20,6 @@ from extranet.texts import _
 
 PAGE_SIZE: Final = 100
 ACCOUNT: Final = ("viewer", "account")
-OPERATIONS: Final = {Kind.BALANCE_FORWARD: "statement_balance_forward", Kind.OPEN_ITEM: "statement_open_items"}
 
 
 async def show(visit: Visit) -> Response:
@@ -46,18 +45,14 @@ async def download_csv(visit: Visit) -> Response:
     account = None if asked.problems else await _ask(visit, asked, {"first": PAGE_SIZE})
     if asked.period is None or account is None or _stranger(visit, account):
         return await show(visit)
-    first = account
-
-    async def pages() -> AsyncIterator[StatementAccount]:
-        page = first
-        yield page
-        while page.statement.lines and page.statement.lines.page_info.has_next_page:
-            page = await _ask(visit, asked, {"first": PAGE_SIZE, "after": page.statement.lines.page_info.end_cursor})
-            yield page
-
-    name = downloads.file_name(first.number, asked.kind, asked.period)
+    statement = account.statement
+    if asked.kind is Kind.OPEN_ITEM:
+        content: AsyncIterator[bytes] | list[bytes] = [downloads.open_item_csv(statement, asked.period)]
+    else:
+        content = downloads.balance_forward_csv(statement, _further(visit, asked, statement), asked.period)
+    name = downloads.file_name(account.number, asked.kind, asked.period)
     return StreamingResponse(
-        downloads.statement_csv(pages(), asked.kind, asked.period),
+        content,
         media_type="text/csv; charset=utf-8; header=present",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -94,11 +89,28 @@ def _stranger(visit: Visit, account: StatementAccount) -> bool:
 
 
 async def _ask(visit: Visit, asked: Asked, place: Mapping[str, Any]) -> StatementAccount:
-    assert asked.period is not None  # noqa: S101 - a period or problems, and the callers looked
-    variables: dict[str, Any] = {"to": asked.period.last.isoformat(), "currency": visit.query.get("currency") or None}
+    variables = _which(visit, asked)
     if asked.kind is Kind.BALANCE_FORWARD:
-        variables |= {"from": asked.period.first.isoformat(), **place}
-    account = await visit.ask(OPERATIONS[asked.kind], StatementAccount, ACCOUNT, **variables)
+        account = await visit.ask("statement_balance_forward", StatementAccount, ACCOUNT, **variables, **place)
+    else:
+        account = await visit.ask("statement_open_items", StatementAccount, ACCOUNT, **variables)
     if account is None:
         raise PageNotFound
     return account
+
+
+async def _further(visit: Visit, asked: Asked, first: Statement) -> AsyncIterator[FurtherStatement]:
+    info: EndOfPage | None = first.lines.page_info if first.lines else None
+    while info is not None and info.has_next_page:
+        variables = {**_which(visit, asked), "first": PAGE_SIZE, "after": info.end_cursor}
+        page = await visit.ask("statement_lines", FurtherStatement, (*ACCOUNT, "statement"), **variables)
+        if page is None:
+            raise PageNotFound
+        yield page
+        info = page.lines.page_info
+
+
+def _which(visit: Visit, asked: Asked) -> dict[str, Any]:
+    assert asked.period is not None  # noqa: S101 - a period or problems, and the callers looked
+    ends = {"to": asked.period.last.isoformat(), "currency": visit.query.get("currency") or None}
+    return ends if asked.kind is Kind.OPEN_ITEM else {"from": asked.period.first.isoformat(), **ends}
