@@ -34,20 +34,22 @@ def import_files(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from cdp.db.engine import connect
+    from cdp.ingest.files import import_file
     from cdp.ingest.importing import find_source, import_kind
+    from cdp.logs import configure
 
+    settings = load_settings()
+    configure(settings)
     known_kind = import_kind(kind)
     told: dict[str, dict[str, object]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with (
-        database(load_settings()) as url,
+        database(settings) as url,
         connect(url, "cdp_app", autocommit=True) as connection,
         Progress(*columns, disable=as_json) as progress,
     ):
         known_source = find_source(connection, source)
         for file in files:
-            from cdp.ingest.files import import_file
-
             task = progress.add_task(file.name, total=file.stat().st_size)
             count = import_file(
                 connection,

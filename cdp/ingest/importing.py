@@ -172,7 +172,7 @@ def _store(
         return _store_again(connection, source, kind, reads)
     except (psycopg.DataError, psycopg.IntegrityError, CdpError, OverflowError) as error:
         if len(reads) == 1:
-            _log.warning("import_record_refused", kind=kind, error=type(error).__name__)
+            _log.warning("import_record_refused", kind=kind, reason=type(error).__name__)
             return 0, [reads[0].reject("", "not_storable", "The record can't be stored as it is.")]
     half = len(reads) // 2
     first, second = (_store(connection, source, kind, part) for part in (reads[:half], reads[half:]))

@@ -100,7 +100,7 @@ def _import(
     with connect(database_url, "cdp_app", autocommit=True) as connection:
         source = find_source(connection, source_name)
         count = import_records(connection, source, kind, read(kind, form, blocks), remember)
-    _log.info("import", kind=kind, accepted=count.accepted, unchanged=count.unchanged, rejected=count.rejected)
+    _log.info("import", kind=kind, accepted=count.accepted, duplicates=count.unchanged, rejected=count.rejected)
     return {
         "accepted": count.accepted,
         "unchanged": count.unchanged,
