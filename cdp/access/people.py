@@ -143,6 +143,12 @@ def create_staff(
     return staff_id
 
 
+def move_issuer(connection: Connection[Any], *, former: str, issuer: str) -> None:
+    """The embedded issuer has a new address: members and staff who signed in at `former` are the same at `issuer`."""
+    connection.execute(_SQL["move_members"], {"former": former, "issuer": issuer})
+    connection.execute(_SQL["move_staff"], {"former": former, "issuer": issuer})
+
+
 def invite_member(connection: Connection[Any], *, email: str, account_number: str, role: Role, invited_by: str) -> str:
     """The secret of a new invite's link: single use, 72 hours, for this e-mail. Raises NoAccountWithNumber."""
     row = connection.execute(_SQL["account_by_number"], {"number": account_number}).fetchone()

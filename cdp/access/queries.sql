@@ -67,6 +67,14 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name, title = excluded.title, 
     issuer = coalesce(excluded.issuer, staff.issuer), subject = coalesce(excluded.subject, staff.subject)
 RETURNING staff_id;
 
+-- name: move_members
+-- Members of an issuer are members of another: it is the same one at a new address.
+UPDATE member SET issuer = %(issuer)s WHERE issuer = %(former)s;
+
+-- name: move_staff
+-- As `move_members`, for staff.
+UPDATE staff SET issuer = %(issuer)s WHERE issuer = %(former)s;
+
 -- name: save_invite
 -- Keep an invite for an account.
 INSERT INTO invite (invite_hash, email, account_id, role, invited_by)
