@@ -129,8 +129,9 @@ def _company(rng: random.Random, number: int, telephones: Counter[str]) -> Compa
     is_key = number < KEY_ACCOUNTS
     country = COUNTRIES[number % 3 if is_key else number % len(COUNTRIES)]
     trade, line = TRADES[(number * 5) % len(TRADES)]
-    name = f"{HOUSES[number % len(HOUSES)]} {trade}" + (" International" if is_key and number % 3 == 0 else "")
-    domain = f"{ascii_slug(name, joint='-')}.example"
+    house = HOUSES[number % len(HOUSES)]
+    name = f"{house} {trade}" + (" International" if is_key and number % 3 == 0 else "")
+    domain = f"{ascii_slug(f'{house} {trade}', joint='-')}.example"
     roles = ("Finance", "Purchasing", "Operations", "Managing director", "Workshop lead")
     count = rng.randrange(3, 6) if is_key else rng.randrange(1, 4)
     serial = 1001 + number if is_key else 2001 + number - KEY_ACCOUNTS

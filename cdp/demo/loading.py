@@ -1,0 +1,128 @@
+"""Loading: registers sources, clients and members, and lets the business in through the doors.
+
+Every step may be taken again: doors know what they were told, what is registered here is remembered before it counts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from psycopg import Connection
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cdp.access.people import EmailTaken, create_client, create_member, move_issuer
+from cdp.access.viewer import READ_SCOPES, Role, Scope
+from cdp.db.engine import connect
+from cdp.demo.business import Business, Delivery
+from cdp.demo.catalogue import SOURCES
+from cdp.demo.doors import Doors
+from cdp.demo.keeping import Client, Keeper, Memory
+from cdp.ingest.sources import SourceExists, create_source, rotate_write_key
+
+TOOL: Final = "tool"
+INTEGRATOR: Final = "integrator"
+CLIENTS: Final = {
+    TOOL: ("Customer desktop", READ_SCOPES),
+    INTEGRATOR: ("ERP integration", frozenset({Scope.IMPORT_WRITE, Scope.FEED_READ})),
+}
+
+
+def register(keeper: Keeper, memory: Memory, database_url: str) -> None:
+    """Sources and OAuth clients that are not registered yet, by the functions behind `cdp source` and `cdp client`."""
+    with connect(database_url, autocommit=True) as connection:
+        for sheet in SOURCES:
+            if sheet.name not in memory.write_keys:
+                with connection.transaction():
+                    memory.write_keys[sheet.name] = _write_key(connection, sheet.name)
+                keeper.remember(memory)
+        for name, (title, scopes) in CLIENTS.items():
+            if name not in memory.clients:
+                with connection.transaction():
+                    made = create_client(connection, name=title, scopes=scopes)
+                memory.clients[name] = Client(made.client_id, made.client_secret or "", made.scopes)
+                keeper.remember(memory)
+
+
+def load(
+    keeper: Keeper, memory: Memory, business: Business, doors: Doors, *, database_url: str, console: Console
+) -> None:
+    """Deliver the whole business and wait until the graph has it; then let the members in."""
+    with _bars(console) as progress:
+        _deliver(progress, "Customers and accounts", business.master_data(), doors)
+        messages = list(business.messages())
+        sent = progress.add_task("Visits and purchases", total=len(messages))
+        doors.track(messages, lambda count: progress.advance(sent, count))
+        _deliver(progress, "Orders, shipments, ledger", business.trade(), doors)
+        _deliver(progress, "Calls and visits", business.calls(), doors)
+        stitched = progress.add_task("Stitching", total=len(messages))
+        doors.wait_until_stitched(lambda pending: progress.update(stitched, completed=len(messages) - pending))
+        _deliver(progress, "Parcels", business.parcels(), doors)
+    with connect(database_url, autocommit=True) as connection:
+        _let_in(connection, keeper, memory, business)
+    memory.complete = True
+    keeper.remember(memory)
+
+
+def follow_issuer(keeper: Keeper, memory: Memory, issuer: str, database_url: str) -> None:
+    """The embedded issuer's address holds the port: when that changes, who signed in at the old one does at the new."""
+    if memory.issuer not in (None, issuer):
+        with connect(database_url) as connection:
+            move_issuer(connection, former=memory.issuer, issuer=issuer)
+    memory.issuer = issuer
+    keeper.remember(memory)
+
+
+def _write_key(connection: Connection[Any], name: str) -> str:
+    """A key for a source; a source whose key was lost with a killed start gets another."""
+    sheet = next(one for one in SOURCES if one.name == name)
+    try:
+        made = create_source(
+            connection,
+            name,
+            channel=sheet.channel,
+            division=sheet.division,
+            location=sheet.location,
+            default_region=sheet.region,
+        )
+    except SourceExists:
+        return rotate_write_key(connection, name)
+    return made.write_key
+
+
+def _let_in(connection: Connection[Any], keeper: Keeper, memory: Memory, business: Business) -> None:
+    for guest in business.guests():
+        password = memory.password_of(guest.email)
+        keeper.remember(memory)  # before it counts: a start that is killed here knows it next time
+        accounts = [(number, Role(role)) for number, role in guest.accounts]
+        try:
+            with connection.transaction():
+                create_member(
+                    connection,
+                    issuer=memory.issuer or "",
+                    email=guest.email,
+                    name=guest.name,
+                    password=password,
+                    accounts=accounts,
+                )
+        except EmailTaken:
+            continue  # let in by a start that was killed after it
+
+
+def _deliver(progress: Progress, title: str, deliveries: list[Delivery], doors: Doors) -> None:
+    task = progress.add_task(title, total=sum(len(delivery.records) for delivery in deliveries))
+    for delivery in deliveries:
+        doors.deliver(delivery, lambda count: progress.advance(task, count))
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Progress]:
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=36),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress
