@@ -15,9 +15,10 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
-from cdp.access.tokens import TokenVerifier
+from cdp.access.tokens import TokenVerifier, authenticate
 from cdp.db.engine import open_pool
 from cdp.health import Health
+from cdp.ingest.imports import import_routes
 from cdp.ingest.tracking import tracking_routes
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/graphql", graphql, methods=["GET", "POST"]),
         *tracking_routes(lambda _request: pool()),
+        *(import_routes(settings.database_url, authenticate) if settings.database_url else ()),
         *health.routes,
     ]
     if settings.issuer_is_embedded:
