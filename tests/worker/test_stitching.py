@@ -278,7 +278,7 @@ def test_several_stitchers_end_as_one_would(desk: Desk) -> None:
             "timestamp": f"2026-03-01T10:{n % 60:02}:00Z",
             "messageId": f"m{n:04}",
             "traits": {"email": f"e{n % 30}@example.org", "n": n},
-        }  # fmt: skip
+        }
         for n in range(600)
     ]
     for start in range(0, len(people), 50):
