@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import orjson
+import msgspec
 from psycopg import AsyncConnection, Connection
 
 from cdp.db.statements import load_statements
@@ -177,7 +177,7 @@ def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "In
         "locations": [one.location for one in records],
         "occurred_at": [one.occurred_at for one in records],
         "durations": [one.duration_seconds for one in records],
-        "properties": [orjson.dumps(dict(one.properties)).decode() for one in records],
+        "properties": [msgspec.json.encode(dict(one.properties)).decode() for one in records],
         "suspects": [one.time_suspect for one in records],
     }
     connection.execute(STATEMENTS["put_interactions"], given)

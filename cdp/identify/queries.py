@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
-import orjson
+import msgspec
 from psycopg import Connection
 
 from cdp.db.statements import load_statements
@@ -259,7 +259,7 @@ def end_customers(
             one.merge_id,
             one.kind,
             one.other_customer_id,
-            orjson.dumps([profile_id.hex for profile_id in one.profile_ids]).decode(),
+            msgspec.json.encode([profile_id.hex for profile_id in one.profile_ids]).decode(),
             one.rule,
             one.claim_id,
             one.reason,
@@ -316,7 +316,7 @@ def move_profiles(connection: Connection[Any], moves: Sequence[Move]) -> None:
 
 def put_traits(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, str, Any, datetime, str]]) -> None:
     """What profiles say: (customer, profile, trait, value, stated at, message id)."""
-    encoded = [(*row[:3], orjson.dumps(row[3]).decode(), *row[4:]) for row in rows]
+    encoded = [(*row[:3], msgspec.json.encode(row[3]).decode(), *row[4:]) for row in rows]
     names = ("customer_ids", "profile_ids", "traits", "values", "stated_at", "message_ids")
     _put(connection, "put_traits", names, encoded)
 
