@@ -16,7 +16,7 @@ from psycopg import Connection
 from cdp.errors import InvalidField
 from cdp.ingest.importing import Chunk, ImportCount, import_records, read
 from cdp.ingest.record_lines import Format
-from cdp.ingest.record_storing import ImportSource
+from cdp.ingest.record_source import ImportSource
 from cdp.ingest.records import ImportKind
 
 FORMATS: Final[dict[str, Format]] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}

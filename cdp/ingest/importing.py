@@ -21,7 +21,8 @@ from cdp.db.locks import hold_customers_exclusive, hold_customers_shared
 from cdp.errors import CdpError, Invalid
 from cdp.ingest.record_decoding import ReadRecord, columns_of, decode
 from cdp.ingest.record_lines import Format, Rejection, read_csv, read_ndjson
-from cdp.ingest.record_storing import EXCLUSIVE, STATEMENTS, STORES, ImportSource
+from cdp.ingest.record_source import STATEMENTS, ImportSource
+from cdp.ingest.record_storing import EXCLUSIVE, STORES
 from cdp.ingest.records import IMPORT_KINDS, OPEN, ImportKind
 from cdp.ingest.sources import SourceNotFound
 
