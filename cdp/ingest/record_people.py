@@ -30,20 +30,25 @@ def store_customers(
     connection: Connection[Any], source: ImportSource, reads: Sequence[ReadRecord], now: datetime
 ) -> list[Rejection]:
     """Claims about people and organisations; an organisation is known before its people, in the file or the chunk."""
-    told = {read.record.external_id for read in reads if read.record.kind == "organisation"}
-    wanted = {read.record.organisation for read in reads if read.record.organisation is not None} - told
-    known = profiles_of(connection, source, wanted)
-    drafts, rejections = [], []
+    good, rejections = [], []
     for read in reads:
         record: CustomerRecord = read.record
         if source.key(record.external_id) is None:
             rejections.append(read.reject("external_id", "unusable_key", UNUSABLE_KEY.format(record.external_id)))
         elif record.email is not None and "@" not in record.email:
             rejections.append(read.reject("email", "invalid_email", f"{record.email} is not an e-mail address."))
-        elif record.organisation is not None and record.organisation not in known.keys() | told:
-            rejections.append(read.reject("organisation", "unknown_customer", NO_CUSTOMER.format(record.organisation)))
         else:
-            drafts.append(_customer_draft(source, record, now))
+            good.append(read)
+    told = {read.record.external_id for read in good if read.record.kind == "organisation"}
+    wanted = {read.record.organisation for read in good if read.record.organisation is not None} - told
+    known = profiles_of(connection, source, wanted).keys() | told
+    drafts = []
+    for read in good:
+        organisation = read.record.organisation
+        if organisation is not None and organisation not in known:
+            rejections.append(read.reject("organisation", "unknown_customer", NO_CUSTOMER.format(organisation)))
+        else:
+            drafts.append(_customer_draft(source, read.record, now))
     apply_claims(connection, drafts)
     return rejections
 

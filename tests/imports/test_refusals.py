@@ -53,6 +53,20 @@ def test_a_bad_customer_is_refused_and_its_neighbours_are_stored(erp: Erp, bad: 
     assert erp.rows("SELECT name FROM customer ORDER BY name") == [("After",), ("Good",)]
 
 
+def test_a_person_whose_organisation_is_refused_is_refused_too(erp: Erp) -> None:
+    organisation = {"external_id": "O1", "kind": "organisation", "email": "nowhere"}
+    assert erp.refuse("customers", lines({"external_id": "P1", "organisation": "O1"}, organisation)) == [
+        (1, "organisation", "unknown_customer"),
+        (2, "email", "invalid_email"),
+    ]
+    assert (
+        erp.accept(
+            "customers", lines({"external_id": "P1", "organisation": "O1"}, organisation | {"email": "o@x.test"})
+        )
+        == 2
+    )
+
+
 def test_a_line_that_is_too_long_is_refused_without_being_held(erp: Erp) -> None:
     text = lines(GOOD) + "x" * (LONGEST_RECORD_BYTES + 5) + "\n" + lines({"external_id": "after", "name": "After"})
     assert erp.refuse("customers", text) == [(2, "", "too_long")]
