@@ -27,6 +27,7 @@ TODAY: Final = NOW.date()
 PASSWORD: Final = "correct horse battery staple"
 CANARIES: Final = ("K-2002", "Zeppelin", "SO-9001", "INV-90", "canary")
 MANY: Final = 130
+UNBROKEN: Final = "0123456789" * 6  # what a careless system puts into a field; no page may burst
 SOURCE: Final = uuid4()
 
 # Who may sign in: e-mail, name, and the roles in accounts.
@@ -47,7 +48,7 @@ ENTRIES: Final[tuple[tuple[str, Any, str, str, str | None, dict[str, str]], ...]
         "2026-09-02",
         {"purchase_order": "PO-88120", "description": "=1+1 pallets"},
     ),
-    ("2026-08-20", "payment", "PAY-1", "-600.00", None, {"description": "SEPA transfer"}),
+    ("2026-08-20", "payment", "PAY-1", "-600.00", None, {"description": "SEPA-" + UNBROKEN}),
     ("2026-09-15", "invoice", "INV-2", "250.50", "2026-10-15", {}),
     ("2026-10-05", "credit_note", "CN-1", "-50.50", None, {}),
     ("2026-10-20", "invoice", "INV-3", "2000.00", "2026-11-19", {"purchase_order": "@PO; drop"}),
@@ -156,7 +157,15 @@ def _orders(connection: Connection[Any], people: dict[str, UUID], accounts: dict
         order("SO-9001", "K-2002", "2026-11-05", "2026-11-08", [paper], purchase_order="canary"),
     ]
     told += [
-        order(f"SO-1{number}", "K-1001", f"2026-06-{1 + number % 28:02}", "2026-06-30", [paper], status="cancelled")
+        order(
+            f"SO-1{number}",
+            "K-1001",
+            f"2026-06-{1 + number % 28:02}",
+            "2026-06-30",
+            [paper],
+            status="cancelled",
+            purchase_order=f"PO-{UNBROKEN}",
+        )
         for number in range(100, 140)
     ]
     record_orders(connection, told)
