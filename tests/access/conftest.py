@@ -1,17 +1,36 @@
-"""The world of access and both applications on it, fresh for each test."""
+"""The world of access and both applications on it. It is founded once; each test works on a copy of its database."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx2
+import psycopg
 import pytest
 
+from cdp.access.issuer.app import prepare_issuer
+from cdp.db.embedded import EmbeddedServer
+from cdp.db.engine import open_pool
 from tests.access.world import CodeFlow, Stage, World, found_world, staged
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def founded(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world, with the issuer's keys made, in a database that others are copied from."""
+    with _copy(server, "cdp", "world_of_access") as url:
+        world = found_world(url, tmp_path_factory.mktemp("world"))
+        asyncio.run(_prepare(world))
+        yield world
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> World:
-    return found_world(database_url, tmp_path)
+def world(server: EmbeddedServer, founded: World) -> Iterator[World]:
+    with _copy(server, "world_of_access", f"world_of_access_{next(_numbers)}") as url:
+        yield replace(founded, url=url)
 
 
 @pytest.fixture
@@ -29,3 +48,17 @@ async def visitor(stage: Stage) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 def console(world: World) -> CodeFlow:
     return CodeFlow(client_id=world.console.client_id, secret=world.console.client_secret)
+
+
+async def _prepare(world: World) -> None:
+    async with open_pool(world.url, "cdp_app") as pool:
+        await prepare_issuer(lambda: pool, world.settings)
+
+
+@contextmanager
+def _copy(server: EmbeddedServer, template: str, name: str) -> Iterator[str]:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
+    yield server.url(name)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

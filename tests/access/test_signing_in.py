@@ -1,7 +1,7 @@
 """Signing in to the extranet, at our issuer and at one written by others: the same tests, the same code."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import httpx2
@@ -11,7 +11,7 @@ from cdp.access.people import create_membership
 from cdp.access.viewer import Role
 from cdp.db.engine import connect
 from tests.access.issuers import OURS, IssuerUnderTest, theirs
-from tests.access.world import API, EXTRANET, NORD, SUED, Stage, client_token, follow, found_world, staged
+from tests.access.world import API, EXTRANET, NORD, SUED, Stage, World, client_token, follow, staged
 
 
 @pytest.fixture(scope="module", params=["ours", "oidc-provider"])
@@ -24,11 +24,11 @@ def issuer(request: pytest.FixtureRequest) -> Iterator[IssuerUnderTest]:
 
 
 @pytest.fixture
-async def stage(issuer: IssuerUnderTest, database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    world = found_world(database_url, tmp_path, **issuer.settings)
+async def stage(issuer: IssuerUnderTest, world: World) -> AsyncIterator[Stage]:
+    world = replace(world, settings=world.settings.model_copy(update=issuer.settings))
     if not issuer.is_ours:
         roles = {"fina": [(NORD, Role.FINANCE), (SUED, Role.FINANCE)], "bodo": [(NORD, Role.BUYER)]}
-        with connect(database_url) as connection:
+        with connect(world.url) as connection:
             for name, accounts in roles.items():
                 create_membership(
                     connection,
