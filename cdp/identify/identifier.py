@@ -54,6 +54,7 @@ class Identifier(NamedTuple):
     value: str
 
 
+@lru_cache(maxsize=131_072)
 def identify(namespace: str, given: str, *, region: str | None = None) -> Identifier | None:
     """The identifier behind a value as given; None when it is blocked, too long, or no such thing (an e-mail without
     `@`).
@@ -87,7 +88,6 @@ def namespace_of(given: str) -> str | None:
     return spelt
 
 
-@lru_cache(maxsize=65_536)
 def _normal_form(namespace: str, given: str, region: str | None) -> str | None:
     if namespace == EMAIL:
         return _email(given)

@@ -5,13 +5,13 @@ separate statements (distribution rule 3 of the design): never joined.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from psycopg import Connection
 
-from cdp.db.rows import as_rows
+from cdp.db.rows import as_rows, fields_of
 from cdp.db.statements import load_statements
 from cdp.ledger import moves
 
@@ -113,7 +113,7 @@ def accounts_at(connection: Connection[Any], pairs: Sequence[tuple[UUID, UUID]])
 
 def put_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, "AccountRecord"]]) -> None:
     """Store `(account_id, account)` as told, at the customer the account names."""
-    rows = [asdict(account) | {"account_id": account_id} for account_id, account in accounts]
+    rows = [fields_of(account) | {"account_id": account_id} for account_id, account in accounts]
     connection.execute(STATEMENTS["put_accounts"], {"accounts": as_rows(rows)})
 
 
@@ -165,7 +165,7 @@ def replace_order_lines(
     if not orders:
         return
     lines = as_rows(
-        asdict(line) | {"customer_id": row["customer_id"], "order_id": row["order_id"]}
+        fields_of(line) | {"customer_id": row["customer_id"], "order_id": row["order_id"]}
         for row, order_lines in orders
         for line in order_lines
     )
