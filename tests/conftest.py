@@ -8,12 +8,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from cdp.db import embedded
 from cdp.db.migrate import migrate
 
 _numbers = itertools.count(1)
+# Code under test logs plainly: drawing a traceback for a person takes a second, and nobody reads it here.
+structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)])
 
 
 @pytest.fixture(scope="session")

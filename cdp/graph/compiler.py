@@ -290,7 +290,7 @@ class Compiler:
 
     def select(self, target: GraphType, found: Rows, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """`columns` of the rows an edge leads to, of those the viewer may see."""
-        statement = select(*(columns or [true().label("_")])).select_from(found.source)
+        statement = select(*columns).select_from(found.source)
         return statement.where(*found.where, *self._visible(target, found.source))
 
     def _visible(self, target: GraphType, row: Row) -> list[ColumnElement[bool]]:

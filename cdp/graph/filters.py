@@ -77,14 +77,16 @@ class InputTypes:
             return None
         for word, text in (("and", "All of these."), ("or", "At least one of these."), ("not", "Not this.")):
             fields[f"{word}_"] = (optional(str), word, text)
-        made: Any = _input(f"{declared.name}Filter", f"Which {declared.name} rows; several fields must all hold.", fields)
+        made: Any = _input(
+            f"{declared.name}Filter", f"Which {declared.name} rows; several fields must all hold.", fields
+        )
         for field in made.__strawberry_definition__.fields:
             if field.python_name in {"and_", "or_"}:
                 field.type_annotation = StrawberryAnnotation(optional(list[made]))
             elif field.python_name == "not_":
                 field.type_annotation = StrawberryAnnotation(optional(made))
         self._filters[declared.name] = made
-        return made
+        return self._filters[declared.name]
 
     def order_of(self, declared: GraphType) -> type | None:
         """`<Type>Order`, or None when the type has no field to order by."""

@@ -101,6 +101,10 @@ class PlanCache:
         self._plans.move_to_end(key)
         return plan
 
+    def clear(self) -> None:
+        """Forget every plan."""
+        self._plans.clear()
+
     def put(self, key: Any, plan: Plan) -> None:
         """Keep a plan."""
         self._plans[key] = plan

@@ -17,7 +17,7 @@ depends_on = None
 
 OF_THE_ACCOUNT = ("account", "sales_order", "order_line", "order_event", "shipment", "shipment_line")
 OF_THE_LEDGER = ("ledger_entry", "allocation", "dispute")
-COMPANY_SEES_ALL = (*OF_THE_ACCOUNT, *OF_THE_LEDGER, "customer", "affiliation", "staff", "member", "membership")
+COMPANY_SEES_ALL = (*OF_THE_ACCOUNT, *OF_THE_LEDGER, "customer", "customer_redirect", "affiliation", "staff", "member", "membership")
 
 DEFINER = "SECURITY DEFINER SET search_path = public, pg_temp"
 
@@ -194,6 +194,9 @@ def upgrade() -> None:
     op.execute("""CREATE POLICY member_sees_holder_and_contacts ON customer FOR SELECT TO cdp_portal
         USING (customer_id = ANY ((SELECT current_visible_customers())::uuid[]))""")
     op.execute("GRANT SELECT (customer_id, kind, name) ON customer TO cdp_portal")
+    op.execute("""CREATE POLICY member_sees_where_visible_customers_came_from ON customer_redirect FOR SELECT TO cdp_portal
+        USING (target_customer_id = ANY ((SELECT current_visible_customers())::uuid[]))""")
+    op.execute("GRANT SELECT (customer_id, target_customer_id) ON customer_redirect TO cdp_portal")
     op.execute("""CREATE POLICY member_sees_own_affiliations ON affiliation FOR SELECT TO cdp_portal
         USING (customer_id IN (SELECT customer_id FROM account WHERE account_id = (SELECT current_account())))""")
     op.execute("GRANT SELECT (customer_id, person_customer_id, role) ON affiliation TO cdp_portal")
