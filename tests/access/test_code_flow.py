@@ -76,27 +76,28 @@ async def test_prompt_none_without_a_session_is_told_to_the_client(
     assert location.params["iss"] == ISSUER
 
 
-@pytest.mark.parametrize(
-    ("without", "extra"),
-    [
-        (["code_challenge", "code_challenge_method"], {}),
-        (["code_challenge"], {}),
-        (["code_challenge_method"], {}),
-        ([], {"code_challenge_method": "plain"}),
-        ([], {"code_challenge_method": "s256"}),
-        ([], {"code_challenge": "short"}),
-    ],
-)
+NO_PKCE: list[tuple[list[str], dict[str, str]]] = [
+    (["code_challenge", "code_challenge_method"], {}),
+    (["code_challenge"], {}),
+    (["code_challenge_method"], {}),
+    ([], {"code_challenge_method": "plain"}),
+    ([], {"code_challenge_method": "s256"}),
+    ([], {"code_challenge": "short"}),
+]
+
+
 async def test_no_code_without_pkce_s256_also_for_a_confidential_client(
-    visitor: httpx2.AsyncClient, console: CodeFlow, without: list[str], extra: dict[str, str]
+    visitor: httpx2.AsyncClient, console: CodeFlow, subtests: pytest.Subtests
 ) -> None:
     await console.code(visitor)  # signed in: nothing but PKCE stands in the way
-    console.extra = {"nonce": "another", **extra}
-    answer = await visitor.get(console.url(*without))
-    location = httpx2.URL(answer.headers["location"])
-    assert location.params["error"] == "invalid_request"
-    assert location.params["iss"] == ISSUER
-    assert "code" not in location.params
+    for without, extra in NO_PKCE:
+        with subtests.test(without=without, extra=extra):
+            console.extra = {"nonce": "another", **extra}
+            answer = await visitor.get(console.url(*without))
+            location = httpx2.URL(answer.headers["location"])
+            assert location.params["error"] == "invalid_request"
+            assert location.params["iss"] == ISSUER
+            assert "code" not in location.params
 
 
 @pytest.mark.parametrize("verifier", ["w" * 43, "", "v", "v" * 42])
@@ -188,16 +189,17 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("redirect_uri", HOSTILE)
 async def test_nothing_is_ever_sent_to_an_address_that_is_not_registered(
-    visitor: httpx2.AsyncClient, console: CodeFlow, redirect_uri: str
+    visitor: httpx2.AsyncClient, console: CodeFlow, subtests: pytest.Subtests
 ) -> None:
     await console.code(visitor)
-    console.extra = {"nonce": "another", "redirect_uri": redirect_uri}
-    answer = await visitor.get(console.url())
-    assert answer.status_code == 400
-    assert "location" not in answer.headers
-    assert "<script>" not in answer.text
+    for redirect_uri in HOSTILE:
+        with subtests.test(redirect_uri=redirect_uri):
+            console.extra = {"nonce": "another", "redirect_uri": redirect_uri}
+            answer = await visitor.get(console.url())
+            assert answer.status_code == 400
+            assert "location" not in answer.headers
+            assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize(

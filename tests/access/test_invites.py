@@ -130,6 +130,17 @@ def test_a_client_made_on_the_command_line_is_shown_its_secret_once(world: World
     assert "everything" in refused.output
 
 
+def test_a_source_made_on_the_command_line_is_shown_its_write_key_once(world: World, cli: CliRunner) -> None:
+    said = cli.invoke(
+        commands, ["source", "create", "shop-berlin", "--channel", "store", "--location", "Berlin", "--json"]
+    )
+    made = json.loads(said.output)
+    row = world.execute("SELECT channel, location FROM source WHERE name = 'shop-berlin'")
+    assert row == [("store", "Berlin")]
+    assert made["write_key"]
+    assert made["write_key"] not in str(world.execute("SELECT * FROM write_key"))
+
+
 def test_making_members_in_code_says_what_is_wrong_and_changes_nothing(world: World) -> None:
     def make(email: str = "new@example.com", number: str = NORD, password: str = PASSWORD) -> None:
         with connect(world.url) as connection:

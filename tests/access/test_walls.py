@@ -178,11 +178,15 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_portal_may_not(world: World, statement: str) -> None:
+def test_the_portal_may_not(world: World, subtests: pytest.Subtests) -> None:
     url = world.url.replace("postgres@", "cdp_portal@")  # signed in as the portal, as its process is
-    with psycopg.connect(url) as connection, pytest.raises(errors.InsufficientPrivilege):
-        connection.execute(statement.encode())
+    for statement in FORBIDDEN:
+        with (
+            subtests.test(statement=statement),
+            psycopg.connect(url) as connection,
+            pytest.raises(errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement.encode())
 
 
 def test_every_function_that_runs_as_its_owner_fixes_its_search_path(world: World) -> None:
