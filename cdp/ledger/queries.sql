@@ -188,6 +188,7 @@ WITH given AS MATERIALIZED (
                     WHEN whole.delivered OR line.some_shipped AND line.all_delivered THEN 5
                     WHEN whole.shipped OR line.some_shipped AND line.all_shipped THEN 4
                     WHEN line.some_shipped THEN 3
+                    WHEN event.confirmed THEN 2
                     ELSE 1
                 END)]
         END AS status
@@ -196,7 +197,8 @@ WITH given AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT
             sum(order_event.amount) FILTER (WHERE kind = 'refunded') AS refunded,
-            bool_or(kind = 'cancelled') AS cancelled
+            bool_or(kind = 'confirmed') AS confirmed,
+        bool_or(kind = 'cancelled') AS cancelled
         FROM order_event
         WHERE order_event.customer_id = given.customer_id AND order_event.order_id = given.order_id
     ) AS event

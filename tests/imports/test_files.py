@@ -120,3 +120,23 @@ def test_a_changed_file_is_begun_anew(connection: Connection[tuple[object, ...]]
     (tmp_path / "a.ndjson.progress").write_text('{"fingerprint": "of another file", "end": 36, "line": 1}')
     count = import_file(connection, find_source(connection, "erp"), "customers", file)
     assert (count.accepted, count.unchanged) == (1, 0)
+
+
+def test_rejections_written_by_a_chunk_that_is_done_again_are_told_once(
+    connection: Connection[tuple[object, ...]], tmp_path: Path
+) -> None:
+    file = tmp_path / "a.ndjson"
+    records = [{"external_id": f"c{n}", "kind": "robot" if n == 5 else "person"} for n in range(1500)]
+    file.write_text("\n".join(json.dumps(one) for one in records))
+    source = find_source(connection, "erp")
+
+    def killed(_end: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_file(connection, source, "customers", file, at_byte=killed)
+    rejected = tmp_path / "a.ndjson.rejected.ndjson"
+    told = rejected.read_text()
+    rejected.write_text(told + '{"line": 1200, "of": "a chunk whose progress was not written"}\n')
+    count = import_file(connection, source, "customers", file)
+    assert (count.accepted, count.rejected, rejected.read_text()) == (1499, 1, told)

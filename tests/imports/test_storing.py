@@ -219,3 +219,41 @@ def test_allocations_told_with_their_credit_and_a_reversal(erp_with_accounts: Er
     before = snapshot(erp)
     erp.accept("ledger", text)
     assert snapshot(erp) == before
+
+
+def test_what_happened_to_an_order_is_dated_by_the_source(erp_with_accounts: Erp) -> None:
+    erp = erp_with_accounts
+    order = {
+        "external_id": "7",
+        "account": "K-1",
+        "placed_at": "2026-03-01T10:00:00Z",
+        "confirmed_at": "2026-03-02T10:00:00Z",
+        "currency": "JPY",
+        "lines": [{"line_no": 1, "name": "Bolt", "quantity": "2.5", "unit_price": 99.5, "amount": "249.5"}],
+    }
+    erp.accept("orders", json.dumps(order))
+    assert erp.rows("SELECT total, currency, status FROM sales_order") == [(Decimal(250), "JPY", "confirmed")]
+    erp.accept("orders", json.dumps(order | {"cancelled_at": "2026-03-03T10:00:00Z", "version": 2}))
+    assert erp.rows("SELECT status, version FROM sales_order") == [("cancelled", 2)]
+    assert erp.rows("SELECT kind, occurred_at::date::text FROM order_event ORDER BY occurred_at") == [
+        ("placed", "2026-03-01"),
+        ("confirmed", "2026-03-02"),
+        ("cancelled", "2026-03-03"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "returned", "status"),
+    [("10", "0", "cancelled"), ("0", "10", "returned"), ("4", "6", "returned"), ("4", "0", "placed")],
+)
+def test_an_order_whose_lines_are_all_cancelled_or_sent_back_is_over(
+    erp_with_accounts: Erp, cancelled: str, returned: str, status: str
+) -> None:
+    erp = erp_with_accounts
+    header = "external_id,account,placed_at,currency,line.line_no,line.name,line.quantity,line.unit_price"
+    erp.accept(
+        "orders",
+        f"{header},line.quantity_cancelled,line.quantity_returned\n"
+        f"7,K-1,2026-03-01T10:00:00Z,EUR,1,Bolt,10,1.00,{cancelled},{returned}\n",
+    )
+    assert erp.rows("SELECT status FROM sales_order") == [(status,)]
