@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         "UTC", description="Where its books are kept: accounting dates and `today` are of this zone."
     )
     seller_bank_details: str | None = Field(
-        None, description="Where to pay, printed on statements; lines are separated by `|`."
+        None, description="Where to pay, printed on statements; lines are separated by `;`."
     )
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")

@@ -18,6 +18,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -110,7 +111,10 @@ def static(name: str) -> str:
 
 
 class LastingFiles(StaticFiles):
-    """Files whose address names their content, so that browsers may keep them for good."""
+    """Files whose address names their content, so that browsers may keep them for good.
+
+    They alone are compressed: a compressed page with a token and a reader's own words in it would tell by its length.
+    """
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """The file, to be kept."""
@@ -161,7 +165,7 @@ ROUTES: Final = (
     Route("/signed-out", sessions.signed_out, methods=["GET"]),
     Route("/healthz", alive),
     Route("/readyz", ready),
-    Mount("/static", LastingFiles(directory=STATIC)),
+    Mount("/static", GZipMiddleware(LastingFiles(directory=STATIC))),
     Route("/{anything:path}", signed_in(unknown), methods=["GET"]),
 )
 

@@ -108,7 +108,7 @@ def render(portal: Portal, template: str, **context: Any) -> str:
         "name": portal.settings.seller_name,
         "legal_name": portal.settings.seller_legal_name,
         "tax_id": portal.settings.seller_tax_id,
-        "bank_details": (portal.settings.seller_bank_details or "").split("|"),
+        "bank_details": (portal.settings.seller_bank_details or "").split(";"),
     })  # fmt: skip
     return portal.templates.get_template(template).render(seller=seller, today=portal.today, **context)
 

@@ -86,7 +86,7 @@ def running_site(database_url: str, data_dir: Path) -> Iterator[Site]:
         seller_legal_name="Meridian Supply, Lda",
         seller_tax_id="PT500123456",
         seller_time_zone="Europe/Lisbon",
-        seller_bank_details="Banco Exemplo|IBAN PT50 0002 0123 1234 5678 9015 4",
+        seller_bank_details="Banco Exemplo; IBAN PT50 0002 0123 1234 5678 9015 4",
     )
     with connect(database_url, "cdp_app") as connection:
         business = record_business(connection, issuer=settings.issuer)

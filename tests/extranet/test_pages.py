@@ -109,7 +109,13 @@ def test_files_are_named_by_their_content_and_may_be_kept(site: Site) -> None:
     shown = page(site, FINANCE, "/")
     address = shown.one("link", rel="stylesheet").attributes["href"]
     assert re.fullmatch(r"/static/extranet\.css\?v=[0-9a-f]{12}", address)
-    assert get(site, FINANCE, address).headers["cache-control"] == "public, max-age=31536000, immutable"
+    headers = get(site, FINANCE, address).headers
+    assert headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert headers["content-encoding"] == "gzip"
+
+
+def test_pages_are_not_compressed_because_their_length_would_tell(site: Site) -> None:
+    assert "content-encoding" not in get(site, FINANCE, "/orders?q=x").headers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""The stored operations on the real graph: each fits the schema, answers what its page reads, and costs one statement."""
+
+import dataclasses
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from cdp.access.viewer import Member, Role
+from cdp.db.engine import connect
+from cdp.db.ids import format_id
+from cdp.schema import open_graph
+from extranet.answers import FurtherStatement, HomeAccount, Order, Orders, StatementAccount
+from extranet.orders_filter import LATE, OPEN
+from extranet.portal import load_operations
+from tests.extranet.business import TODAY, record_business
+
+ACCOUNT = ("viewer", "account")
+PERIOD = {"from": "2026-01-01", "to": "2026-11-21"}
+ORDERS = {"filter": {}, "first": 25}
+READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
+    "home": (HomeAccount, ACCOUNT, {"ledger": True, "open": OPEN, "late": LATE, "first": 8}),
+    "orders": (Orders, (*ACCOUNT, "orders"), ORDERS),
+    "order": (Order, ("order",), {"first": 100}),
+    "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100}),
+    "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
+    "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21"}),
+}  # fmt: skip
+WITHOUT_LEDGER = {"home": {"ledger": False}, "orders": {}, "order": {}}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A database with the tests' business, and the viewer each role is."""
+
+    url: str
+    order: UUID
+    viewers: dict[Role, Member]
+
+
+@pytest.fixture(scope="module")
+def world(shared_database_url: str) -> World:
+    with connect(shared_database_url, "cdp_app") as connection:
+        business = record_business(connection, issuer="http://localhost:8000/idp")
+        rows = connection.execute(
+            "SELECT role, member_id FROM membership WHERE account_id = %s", [business.accounts["K-1001"]]
+        ).fetchall()
+    viewers = {
+        Role(role): Member(member_id=member_id, account_id=business.accounts["K-1001"], role=Role(role))
+        for role, member_id in rows
+    }
+    return World(url=shared_database_url, order=business.orders["SO-1002"], viewers=viewers)
+
+
+def test_every_stored_operation_is_read_here() -> None:
+    assert set(load_operations()) == set(READ)
+
+
+@pytest.mark.parametrize("name", READ)
+async def test_an_operation_answers_what_its_page_reads_in_one_statement(world: World, name: str) -> None:
+    await answer(world, name, Role.FINANCE, {})
+
+
+@pytest.mark.parametrize("role", [Role.BUYER, Role.VIEWER])
+@pytest.mark.parametrize("name", WITHOUT_LEDGER)
+async def test_roles_without_the_ledger_ask_the_same_operations(world: World, name: str, role: Role) -> None:
+    found = await answer(world, name, role, WITHOUT_LEDGER[name])
+    if isinstance(found, HomeAccount):
+        assert (found.balance, found.overdue, found.credit_limit, found.currencies) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("role", [Role.BUYER, Role.VIEWER])
+@pytest.mark.parametrize("name", sorted(READ.keys() - WITHOUT_LEDGER.keys()))
+async def test_the_graph_refuses_the_ledger_to_them_whatever_the_page_does(world: World, name: str, role: Role) -> None:
+    _, _, variables = READ[name]
+    async with open_graph(world.url, "cdp_portal") as graph:
+        result = await graph.execute(load_operations()[name], variables, world.viewers[role], today=TODAY)
+    assert {error["extensions"]["code"] for error in result.errors} == {"scope_missing"}
+    assert "2800" not in str(result.data)
+
+
+async def answer(world: World, name: str, role: Role, changes: dict[str, Any]) -> Any:
+    kind, path, variables = READ[name]
+    asked = {**variables, **changes, **({"id": format_id("ord", world.order)} if name == "order" else {})}
+    async with open_graph(world.url, "cdp_portal") as graph:
+        result = await graph.execute(load_operations()[name], asked, world.viewers[role], today=TODAY)
+    assert result.errors == []
+    assert result.statements == 1
+    value: Any = result.data
+    for part in path:
+        value = value[part]
+    return msgspec.convert(value, kind)
