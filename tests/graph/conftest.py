@@ -1,7 +1,6 @@
 """A graph on the made-up business, as a tool with all scopes and as members."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
