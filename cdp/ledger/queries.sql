@@ -170,7 +170,7 @@ ON CONFLICT (customer_id, order_id, record_key) DO NOTHING;
 
 -- name: settle_orders
 -- Status and refunded amount of orders from everything known about them: the furthest of what the source states and
--- what the shipments prove; a cancellation or a full return ends it. A shipment without lines carries the whole order.
+-- what events and shipments prove; a cancellation or a full return ends it. A shipment without lines carries the whole order.
 -- Lateral, so that an order costs its own few index reads, however many orders and whatever the planner believes.
 WITH given AS MATERIALIZED (
     SELECT DISTINCT customer_id, order_id
@@ -198,7 +198,7 @@ WITH given AS MATERIALIZED (
         SELECT
             sum(order_event.amount) FILTER (WHERE kind = 'refunded') AS refunded,
             bool_or(kind = 'confirmed') AS confirmed,
-        bool_or(kind = 'cancelled') AS cancelled
+            bool_or(kind = 'cancelled') AS cancelled
         FROM order_event
         WHERE order_event.customer_id = given.customer_id AND order_event.order_id = given.order_id
     ) AS event
