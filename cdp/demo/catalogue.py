@@ -14,7 +14,7 @@ SELLER: Final = {
     "CDP_SELLER_LEGAL_NAME": "Meridian Supply Ltd",
     "CDP_SELLER_TAX_ID": "IE 1234567T",
     "CDP_SELLER_TIME_ZONE": TIME_ZONE.key,
-    "CDP_SELLER_BANK_DETAILS": "Example Bank, Dublin|Account 0000 1234 5678|BIC EXMPIE2D",
+    "CDP_SELLER_BANK_DETAILS": "Example Bank, Dublin; Account 0000 1234 5678; BIC EXMPIE2D",
 }
 """Settings of the servers that the demo starts; what is set in the environment wins."""
 
