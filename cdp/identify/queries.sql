@@ -355,16 +355,16 @@ WITH said AS (
 ), described AS (
     SELECT
         seen.customer_id, seen.kind, seen.first_seen_at, seen.last_seen_at, coalesce(golden.traits, '{}') AS traits,
-        coalesce(
+        left(coalesce(
             golden.traits ->> 'name',
             nullif(concat_ws(
                 ' ',
                 coalesce(golden.traits ->> 'firstName', golden.traits ->> 'first_name'),
                 coalesce(golden.traits ->> 'lastName', golden.traits ->> 'last_name')
             ), '')
-        ) AS name,
-        coalesce(golden.traits ->> 'email', reached.email) AS email,
-        coalesce(golden.traits ->> 'phone', reached.phone) AS phone
+        ), 500) AS name,
+        left(coalesce(golden.traits ->> 'email', reached.email), 500) AS email,
+        left(coalesce(golden.traits ->> 'phone', reached.phone), 500) AS phone
     FROM seen LEFT JOIN golden USING (customer_id) LEFT JOIN reached USING (customer_id)
 )
 UPDATE customer SET

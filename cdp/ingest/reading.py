@@ -35,6 +35,7 @@ LATEST_BELIEVED: Final = timedelta(days=1)
 LONGEST_TRANSIT: Final = timedelta(seconds=5)
 LONGEST_DURATION_SECONDS: Final = 30 * 86_400
 LONGEST_LABEL_CHARACTERS: Final = 500
+LONGEST_TRAIT_NAME_CHARACTERS: Final = 200
 
 _ORGANISATION_IDENTIFIERS: Final = {
     "accountNumber": ACCOUNT_NUMBER,
@@ -149,7 +150,9 @@ def event_time(told: Body, received_at: datetime) -> datetime:
         return original
     try:
         sent_at = parse_time(told.sent_at)
-        return original if timedelta() <= received_at - sent_at <= LONGEST_TRANSIT else received_at - (sent_at - original)
+        return (
+            original if timedelta() <= received_at - sent_at <= LONGEST_TRANSIT else received_at - (sent_at - original)
+        )
     except (ValueError, OverflowError):
         return original
 
@@ -162,7 +165,7 @@ class _Reader:
         self._at = at
         self._context = _mapping(told.context)
         own = _mapping(told.traits) if told.type == "identify" else {}
-        self.person_traits: dict[str, Any] = {**_mapping(self._context.get("traits")), **own}
+        self.person_traits = _named({**_mapping(self._context.get("traits")), **own})
 
     def drafts(self) -> list[ClaimDraft]:
         """The person's claim first, then the organisation's."""
@@ -188,7 +191,7 @@ class _Reader:
             return [person]
         if identify(GROUP_ID, group) is None:
             raise NobodyMeant
-        traits = {name: value for name, value in _mapping(self._told.traits).items() if name != "role"}
+        traits = _named({name: value for name, value in _mapping(self._told.traits).items() if name != "role"})
         return [
             person,
             ClaimDraft(
@@ -286,6 +289,11 @@ class _Reader:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _named(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """Traits with names a person could have given; a longer one is somebody's data in the wrong place."""
+    return {name: value for name, value in traits.items() if 0 < len(name) <= LONGEST_TRAIT_NAME_CHARACTERS}
 
 
 def _text(value: Any) -> str | None:

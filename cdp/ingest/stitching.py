@@ -32,6 +32,9 @@ MOST_MESSAGES: Final = 2_000
 MOST_LANES: Final = LANES
 """One stitcher may take all lanes: the customers' lock lets one at a time redraw them anyway."""
 
+_TRANSIENT_CLASSES: Final = frozenset({"08", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes: connection, rollback, resources, prerequisite state, operator intervention, system."""
+
 _log = structlog.stdlib.get_logger("cdp.ingest.stitching")
 
 Failures = dict[tuple[UUID, str], Failure]
@@ -84,9 +87,9 @@ def apply_or_halve(connection: Connection[Any], readings: Sequence[Reading]) -> 
     try:
         with connection.transaction():
             return apply(connection, readings)
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        raise
-    except Exception as error:  # noqa: BLE001 — a message of any kind may be at fault
+    except Exception as error:
+        if _is_no_messages_fault(error):
+            raise
         if len(readings) == 1:
             failure = _failure("identify", error)
             _log.warning("message failed", stage=failure.stage, code=failure.code, exc_info=error)
@@ -236,6 +239,13 @@ def _sources(connection: Connection[Any], source_ids: set[UUID]) -> dict[UUID, S
         )
         for source_id, channel, division, location, region in rows
     }
+
+
+def _is_no_messages_fault(error: Exception) -> bool:
+    """Whether the database was away, full, stopping, or asks for another try; limits (class 54) a message does exceed."""
+    if not isinstance(error, psycopg.OperationalError):
+        return isinstance(error, psycopg.InterfaceError)
+    return error.sqlstate is None or error.sqlstate[:2] in _TRANSIENT_CLASSES
 
 
 def _failure(stage: str, error: BaseException) -> Failure:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -267,6 +268,27 @@ def test_a_senders_wrong_clock_is_taken_out(desk: Desk) -> None:
     )
     found = desk.rows("SELECT received_at - occurred_at = interval '1 hour' FROM interaction, inbox")
     assert found == [(True,)]
+
+
+def test_what_the_network_took_is_not_skew(desk: Desk) -> None:
+    sent_at = (datetime.now(UTC) - timedelta(seconds=2)).isoformat()
+    desk.tell({"type": "page", "userId": "u1", "timestamp": "1997-01-18T00:00:00Z", "sentAt": sent_at})
+    assert desk.rows("SELECT occurred_at::text FROM interaction") == [("1997-01-18 00:00:00+00",)]
+
+
+def test_texts_longer_than_an_index_can_hold_stop_nobody(desk: Desk) -> None:
+    long = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_500))
+    traits = {"name": long, "email": long, long: 1, "note": long}
+    desk.tell(
+        {"type": "identify", "userId": "u1", "traits": traits},
+        {"type": "track", "userId": "u1", "event": long, "properties": {"category": long, "sku": long}},
+        {"type": "track", "userId": "u1", "event": "Order Completed",
+         "properties": {"order_id": long, "currency": "EUR", "total": 1, "purchase_order": long}},
+        {"type": "group", "userId": "u1", "groupId": "g1", "traits": traits},
+    )  # fmt: skip
+    assert desk.rows("SELECT code, error FROM failed_message") == []
+    assert desk.rows("SELECT length(name) FROM customer") == [(500,), (500,)]
+    assert desk.rows("SELECT DISTINCT traits ->> 'note' FROM customer") == [(long,)]
 
 
 def test_several_stitchers_end_as_one_would(desk: Desk) -> None:
