@@ -24,10 +24,12 @@ def server() -> Iterator[embedded.EmbeddedServer]:
     """An embedded server of this test process, with a migrated template database."""
     # Durability is not what most tests are about; those about it start their own server.
     fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
-    with tempfile.TemporaryDirectory(prefix="cdp-test-", ignore_cleanup_errors=True) as folder:
-        with embedded.start(Path(folder), settings=fast) as running:
-            migrate(running.url())
-            yield running
+    with (
+        tempfile.TemporaryDirectory(prefix="cdp-test-", ignore_cleanup_errors=True) as folder,
+        embedded.start(Path(folder), settings=fast) as running,
+    ):
+        migrate(running.url())
+        yield running
 
 
 @pytest.fixture

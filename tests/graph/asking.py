@@ -1,4 +1,4 @@
-"""Questions made from the schema: for every field of every type a document that reads it, by the shortest way from the query root.
+"""Questions made from the schema: for every field of every type a document that reads it, by the shortest way from a root.
 
 A new type, field or root joins by itself; arguments that take an id are filled by whoever asks.
 """
@@ -41,10 +41,8 @@ def questions(schema: GraphQLSchema) -> list[Question]:
     for name, root in schema.query_type.fields.items():
         kind = get_named_type(root.type)
         concrete = schema.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else [kind]
-        opened = f"{name}{_arguments(name, root)} {{"
-        starts += [
-            (start, name, [opened] if start is kind else [opened, f"... on {start.name} {{"]) for start in concrete
-        ]
+        head = f"{name}{_arguments(name, root)} {{"
+        starts += [(start, name, [head] if start is kind else [head, f"... on {start.name} {{"]) for start in concrete]
     queue = deque((start, root, opened) for start, root, opened in starts if isinstance(start, GraphQLObjectType))
     seen: set[tuple[str, str]] = set()
     found: list[Question] = []

@@ -21,7 +21,7 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
-from tests.graph.business import CUSTOMERS, id_of
+from tests.graph.business import id_of
 
 IDS: Final = {
     ("Query", "customer"): [id_of("cus", "0001", n) for n in (1, 5, 10, 999)] + [id_of("cus", "0009", 1)],
@@ -95,7 +95,7 @@ class Drawing:
         alias = f"{self.alias()}: " if self.often(3) or declared.args else ""
         arguments = self.arguments(owner.name, name, declared.args)
         inner = get_named_type(declared.type)
-        below = "" if is_leaf_type(inner) else " " + self.selection(inner, depth - 1)  # type: ignore[arg-type]
+        below = "" if is_leaf_type(inner) else " " + self.selection(inner, depth - 1)
         condition = f" @{self.one(['include', 'skip'])}(if: {self.one(['true', 'false'])})" if self.often(1) else ""
         return f"{alias}{name}{arguments}{condition}{below}"
 
@@ -167,6 +167,3 @@ def _python(value: str, kind: str) -> Any:
     if value in {"true", "false"}:
         return value == "true"
     return int(value) if kind.startswith("Int") else value
-
-
-__all__ = ["CUSTOMERS", "operations"]

@@ -102,7 +102,8 @@ async def test_a_plan_of_one_viewers_scopes_is_never_used_for_another(graph: Any
 
 
 async def test_a_plan_serves_all_values_of_its_variables(graph: Any) -> None:
-    document = "query Plan($id: ID!, $n: Int, $filter: OrderFilter) { customer(id: $id) { orders(first: $n, filter: $filter) { nodes { number } } } }"
+    document = """query Plan($id: ID!, $n: Int, $filter: OrderFilter) {
+        customer(id: $id) { orders(first: $n, filter: $filter) { nodes { number } } } }"""
     asked: list[dict[str, Any]] = [
         {"id": id_of("cus", "0001", 2), "n": 2, "filter": {"status": {"in": ["PLACED"]}}},
         {"id": id_of("cus", "0001", 4), "n": 2, "filter": {"status": {"in": ["DELIVERED", "CANCELLED"]}}},

@@ -1,4 +1,4 @@
-"""Whatever the type system allows to be asked is answered, alike by the compiler and by graphql-core, in one statement a field."""
+"""Whatever can be asked is answered, alike by the compiler and by graphql-core, in one statement a field."""
 
 import asyncio
 from typing import Any

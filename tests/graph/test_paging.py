@@ -33,7 +33,7 @@ async def _walk(graph: Any, root: str, arguments: str, fields: str, size: int, *
         else ("first", "after", "hasNextPage", "endCursor")
     )
     how_many, where, more, cursor = names
-    document = f"""query($cursor: String) {{ {root}({how_many}: {size}, {where}: $cursor {"," if arguments else ""} {arguments}) {{
+    document = f"""query($cursor: String) {{ {root}({how_many}: {size}, {where}: $cursor, {arguments}) {{
         nodes {fields} edges {{ cursor node {fields} }} pageInfo {{ {more} {cursor} }} totalCount }} }}"""
     met: list[str] = []
     at = None
@@ -64,7 +64,8 @@ async def test_every_row_is_met_once_in_order_whatever_the_page_size_and_directi
 
 
 async def test_a_row_inserted_before_the_cursor_moves_nothing_on_the_next_page(graph: Any, business_url: str) -> None:
-    document = "query($after: String) { customers(first: 5, after: $after) { nodes { id } pageInfo { endCursor hasPreviousPage } } }"
+    document = """query($after: String) {
+        customers(first: 5, after: $after) { nodes { id } pageInfo { endCursor hasPreviousPage } } }"""
     first = await graph.execute(document, {}, EVERYTHING, today=TODAY)
     after = {"after": first.data["customers"]["pageInfo"]["endCursor"]}
     before = await graph.execute(document, after, EVERYTHING, today=TODAY)
@@ -122,7 +123,8 @@ async def test_a_page_size_out_of_bounds_is_refused_by_name(graph: Any, argument
 
 
 async def test_an_empty_page_has_no_cursors_and_no_more(graph: Any) -> None:
-    document = "query($id: ID!) { customer(id: $id) { orders { nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }"
+    document = """query($id: ID!) { customer(id: $id) { orders {
+        nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }"""
     result = await graph.execute(document, {"id": id_of("cus", "0001", 1)}, EVERYTHING)
     assert result.data["customer"]["orders"] == {
         "nodes": [],
