@@ -1,7 +1,8 @@
 """The one lock between facts and identity: facts may be written side by side, but not while customers are redrawn.
 
-Every transaction that writes rows with a `customer_id` takes exactly one of the two before it reads any customer_id, and never
-upgrades; both end with the transaction. Shared holders don't wait for one another. Advisory, so that it costs no row and no table.
+Every transaction that writes rows with a `customer_id` takes exactly one of the two before it reads any, and never
+upgrades; both end with the transaction. Shared holders don't wait for one another. Advisory, so that it costs no row
+and no table.
 """
 
 from typing import Any, Final, LiteralString

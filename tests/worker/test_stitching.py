@@ -94,6 +94,45 @@ def test_what_an_anonymous_visitor_did_is_the_customers_after_the_sign_up(desk: 
     check(desk.database)
 
 
+def test_orders_and_contacts_follow_their_profile_into_a_merge_and_out_again(desk: Desk) -> None:
+    def order(number: str, **who: str) -> dict[str, Any]:
+        properties = {"order_id": number, "currency": "EUR", "total": 5, "products": [{"name": "Pen", "price": 5}]}
+        return {"type": "track", "event": "Order Completed", "timestamp": AT, "properties": properties, **who}
+
+    def holders() -> list[tuple[Any, ...]]:
+        return desk.rows(
+            """SELECT sales_order.number, (SELECT array_agg(key_value ORDER BY key_value) FROM profile AS one
+                WHERE one.customer_id = sales_order.customer_id)
+            FROM sales_order JOIN account USING (customer_id, account_id) JOIN order_line USING (customer_id, order_id)
+            JOIN interaction ON interaction.customer_id = sales_order.customer_id
+                AND interaction.properties ->> 'order_id' = sales_order.number
+            JOIN order_key ON order_key.record_id = order_id AND order_key.customer_id = sales_order.customer_id
+            JOIN account_key ON account_key.number = account.number AND account_key.customer_id = account.customer_id
+            JOIN interaction_key ON interaction_key.record_id = interaction_id
+                AND interaction_key.customer_id = interaction.customer_id
+            ORDER BY 1"""
+        )
+
+    desk.tell(order("guest", anonymousId="a1"), order("member", userId="u1"))
+    before = holders()
+    assert before == [("guest", ["a1"]), ("member", ["u1"])]
+    ids = dict(desk.rows("SELECT key_value, customer_id FROM profile"))
+    desk.tell({"type": "identify", "userId": "u1", "anonymousId": "a1", "timestamp": "2026-03-02T00:00:00Z"})
+    assert holders() == [("guest", ["a1", "u1"]), ("member", ["a1", "u1"])]
+    survivor, other = sorted(ids.values())
+    assert desk.rows("SELECT customer_id, target_customer_id FROM customer_redirect") == [(other, survivor)]
+    check(desk.database)
+    # A late message: on the day before, somebody else had used the device.
+    desk.tell({"type": "identify", "userId": "u0", "anonymousId": "a1", "timestamp": "2026-03-01T12:00:00Z"})
+    assert holders() == [("guest", ["a1", "u0"]), ("member", ["u1"])]
+    assert {key: ids[key] for key in ("a1", "u1")}.items() <= dict(
+        desk.rows("SELECT key_value, customer_id FROM profile")
+    ).items()
+    assert desk.rows("SELECT count(*) FROM customer_redirect") == [(0,)]
+    assert desk.rows("SELECT kind FROM customer_merge ORDER BY merged_at, merge_id") == [("merge",), ("split",)]
+    check(desk.database)
+
+
 def test_alias_is_a_recorded_decision(desk: Desk) -> None:
     desk.tell({"type": "page", "anonymousId": "a1"}, {"type": "identify", "userId": "u1"})
     desk.tell({"type": "alias", "userId": "u1", "previousId": "a1", "timestamp": AT})
