@@ -107,6 +107,8 @@ class PortalAccess:
         attempt = Attempt(state=request.query_params.get("state", ""), browser=self._browser.read(request) or "")
         return_to = await self._ask("take_login", state=digest(attempt.state), browser=digest(attempt.browser))
         if return_to is None:
+            if not attempt.browser:  # nobody began anything here: not worth a record, which anybody could have made
+                raise SignInFailed(reason="login_unknown")
             raise await self._refused("login_unknown")
         try:
             identity = await self._relying_party.redeem(request.query_params, attempt)

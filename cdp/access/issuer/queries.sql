@@ -35,7 +35,13 @@ UPDATE idp_user SET password_hash = %(password_hash)s, password_changed_at = now
 
 -- name: count_attempt
 -- Count a sign-in attempt under a key before its password is looked at; no row while the key has to wait. The wait doubles with
--- each failure beyond the free ones, up to a limit; a day without failures starts afresh.
+-- each failure beyond the free ones, up to a limit; a day without failures starts afresh, and is forgotten.
+WITH forgotten AS (
+    DELETE FROM sign_in_failure WHERE key_hash IN (
+        SELECT key_hash FROM sign_in_failure
+        WHERE last_failed_at < now() - interval '1 day' AND key_hash <> %(key)s LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+)
 INSERT INTO sign_in_failure AS known (key_hash, failures, last_failed_at) VALUES (%(key)s, 1, now())
 ON CONFLICT (key_hash) DO UPDATE SET
     failures = CASE WHEN known.last_failed_at < now() - interval '1 day' THEN 1 ELSE known.failures + 1 END,
@@ -56,10 +62,15 @@ DELETE FROM sign_in_failure WHERE key_hash = %(key)s;
 
 -- name: open_idp_session
 -- Open a session at the issuer in place of the one the browser had; forgets sessions that are over.
-WITH over AS (
-    DELETE FROM idp_session
-    WHERE session_hash = %(replaced)s OR authenticated_at < now() - interval '12 hours'
-        OR last_seen_at < now() - interval '30 minutes'
+WITH replaced AS (
+    DELETE FROM idp_session WHERE session_hash = %(replaced)s
+), over AS (
+    DELETE FROM idp_session WHERE session_hash IN (
+        SELECT session_hash FROM idp_session
+        WHERE session_hash <> %(replaced)s
+            AND (authenticated_at < now() - interval '12 hours' OR last_seen_at < now() - interval '30 minutes')
+        LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
 )
 INSERT INTO idp_session (session_hash, sid, user_id, authenticated_at) VALUES (%(opened)s, new_id(), %(user_id)s, now());
 
@@ -76,7 +87,12 @@ DELETE FROM idp_session WHERE session_hash = %(session)s OR sid = %(sid)s;
 
 -- name: save_code
 -- Keep an authorization code until it is redeemed; forgets those that nobody can need any more.
-WITH old AS (DELETE FROM authorization_code WHERE created_at < now() - interval '1 day')
+WITH old AS (
+    DELETE FROM authorization_code WHERE code_hash IN (
+        SELECT code_hash FROM authorization_code WHERE created_at < now() - interval '1 day'
+        LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+)
 INSERT INTO authorization_code
     (code_hash, client_id, user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at)
 VALUES (%(code)s, %(client_id)s, %(user_id)s, new_id(), %(redirect_uri)s, %(scope)s, %(nonce)s, %(code_challenge)s,
@@ -99,7 +115,13 @@ WHERE code_hash = %(code)s AND client_id = %(client_id)s AND redeemed_at IS NOT 
 SELECT 1 FROM authorization_code WHERE client_id = %(client_id)s AND nonce = %(nonce)s LIMIT 1;
 
 -- name: save_refresh_token
--- Keep a refresh token of a family.
+-- Keep a refresh token of a family; forgets families that are over.
+WITH old AS (
+    DELETE FROM refresh_token WHERE token_hash IN (
+        SELECT token_hash FROM refresh_token WHERE authenticated_at < now() - interval '31 days'
+        LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+)
 INSERT INTO refresh_token (token_hash, family_id, client_id, user_id, scope, authenticated_at)
 VALUES (%(token)s, %(family_id)s, %(client_id)s, %(user_id)s, %(scope)s, %(authenticated_at)s);
 

@@ -65,8 +65,7 @@ async def check_password(pool: Callable[[], Pool], *, email: str, password: str,
 async def open_session(connection: AsyncConnection[Any], user_id: UUID, *, replaced: str | None) -> str:
     """A new session at the issuer in place of the browser's old one; answers its secret."""
     secret = new_secret()
-    replaced_hash = digest(replaced) if replaced else None
-    await fetch(connection, "open_idp_session", replaced=replaced_hash, opened=digest(secret), user_id=user_id)
+    await fetch(connection, "open_idp_session", replaced=digest(replaced or ""), opened=digest(secret), user_id=user_id)
     return secret
 
 

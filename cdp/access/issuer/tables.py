@@ -103,6 +103,7 @@ refresh_token = Table(
     at("created_at", now=True),
     at("used_at", nullable=True),
     Index("refresh_token_by_family_id", "family_id"),
+    Index("refresh_token_by_authenticated_at", "authenticated_at"),
     info=reference(),
 )
 
@@ -122,5 +123,6 @@ sign_in_failure = Table(
     Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of the e-mail as typed, or of the address"),
     Column("failures", Integer, nullable=False),
     at("last_failed_at"),
+    Index("sign_in_failure_by_last_failed_at", "last_failed_at"),
     info=reference(),
 )

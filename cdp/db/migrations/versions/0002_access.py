@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("last_failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key_hash", name=op.f("sign_in_failure_pkey")),
     )
+    op.create_index("sign_in_failure_by_last_failed_at", "sign_in_failure", ["last_failed_at"], unique=False)
     op.create_table(
         "signing_key",
         sa.Column("kid", sa.Text(), nullable=False, comment="RFC 7638 thumbprint"),
@@ -262,6 +263,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["idp_user.user_id"], name=op.f("refresh_token_refers_to_idp_user")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("refresh_token_pkey")),
     )
+    op.create_index("refresh_token_by_authenticated_at", "refresh_token", ["authenticated_at"], unique=False)
     op.create_index("refresh_token_by_family_id", "refresh_token", ["family_id"], unique=False)
     op.create_table(
         "write_key",

@@ -17,7 +17,8 @@ depends_on = None
 
 OF_THE_ACCOUNT = ("account", "sales_order", "order_line", "order_event", "shipment", "shipment_line")
 OF_THE_LEDGER = ("ledger_entry", "allocation", "dispute")
-COMPANY_SEES_ALL = (*OF_THE_ACCOUNT, *OF_THE_LEDGER, "customer", "customer_redirect", "affiliation", "staff", "member", "membership")
+OF_IDENTITY = ("customer", "customer_redirect", "affiliation")
+COMPANY_SEES_ALL = (*OF_THE_ACCOUNT, *OF_THE_LEDGER, *OF_IDENTITY, "staff", "member", "membership")
 
 DEFINER = "SECURITY DEFINER SET search_path = public, pg_temp"
 
@@ -52,7 +53,9 @@ $$;
 SESSION_FUNCTIONS = f"""
 CREATE FUNCTION portal_begin_login(given_state bytea, given_browser bytea, given_return_to text) RETURNS void
 LANGUAGE sql VOLATILE {DEFINER} AS $$
-    DELETE FROM pending_login WHERE created_at < now() - interval '15 minutes';
+    DELETE FROM pending_login WHERE state_hash IN (
+        SELECT state_hash FROM pending_login WHERE created_at < now() - interval '15 minutes' LIMIT 100 FOR UPDATE SKIP LOCKED
+    );
     INSERT INTO pending_login (state_hash, browser_hash, return_to) VALUES (given_state, given_browser, given_return_to)
 $$;
 -- A pending login is good once, for the browser that began it, for 15 minutes.
@@ -79,8 +82,10 @@ BEGIN
         AND before.account_id = membership.account_id
     WHERE membership.member_id = found_member
     ORDER BY before.account_id IS NULL, account.number LIMIT 1;
-    DELETE FROM login_session WHERE session_hash = replaced
-        OR (member_id = found_member AND (created_at < now() - interval '12 hours' OR last_seen_at < now() - interval '30 minutes'));
+    DELETE FROM login_session WHERE session_hash = replaced OR (
+        member_id = found_member
+        AND (created_at < now() - interval '12 hours' OR last_seen_at < now() - interval '30 minutes')
+    );
     IF found_account IS NULL THEN
         INSERT INTO audit_record (event, outcome, actor, reason) VALUES ('sign_in', 'refused', left(given_subject, 255),
             CASE WHEN found_member IS NULL THEN 'no_such_member' ELSE 'no_membership' END);
