@@ -89,6 +89,7 @@ CHANNEL: Final = MappingProxyType({
     "phone": N_("Telephone"),
     "email": N_("E-mail"),
     "visit": N_("Visit"),
+    "edi": N_("EDI"),
     "erp": N_("Order desk"),
     "crm": N_("Account team"),
 })  # fmt: skip

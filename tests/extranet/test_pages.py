@@ -429,7 +429,13 @@ def test_only_addresses_of_the_web_become_links(site: Site) -> None:
 
 def test_what_was_invoiced_stands_on_the_timeline_for_those_who_read_the_ledger(site: Site) -> None:
     path = f"/orders/{order_id(site, 'SO-1001')}"
-    assert "Invoiced Aug 3, 2026 INV-1" in page(site, FINANCE, path).one("ol", class_="timeline").text
+    events = [event.text for event in page(site, FINANCE, path).one("ol", class_="timeline").all("li")]
+    assert events == [
+        "Placed Aug 1, 2026, 9:14 AM",
+        "Shipped Aug 3, 2026, 7:00 AM SH-1 Rail & Road",
+        "Invoiced Aug 3, 2026 INV-1",
+        "Delivered Aug 4, 2026, 7:00 AM SH-1 Rail & Road",
+    ]
     assert "Invoiced" not in page(site, BUYER, path).text
 
 
