@@ -224,7 +224,10 @@ def timeline(row: Row, _arguments: Arguments) -> Rows:
         .where(*_of_order(entry, row), entry.c.kind.in_(("invoice", "credit_note")), entry.c.reverses_entry_id.is_(None))
     )  # fmt: skip
     every = union_all(*(part.correlate(row) for part in (events, sent, arrived, posted, _paid(row)))).subquery()
-    return Rows(every, (), (by("occurred_at"), by("rank")))
+    # What is known by its day alone stands after that day's instants: an invoice follows the shipment it is for.
+    stands_at = func.coalesce(cast(every.c.occurred_on + 1, DateTime(timezone=True)), every.c.occurred_at)
+    placed = select(every, stands_at.label("stands_at")).correlate(row).subquery()
+    return Rows(placed, (), (by("stands_at"), by("rank")))
 
 
 def _paid(row: Row) -> Any:
