@@ -5,6 +5,7 @@ remembered by its hash. What must end sooner (a revoked token or family, a disab
 every two seconds.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -84,6 +85,7 @@ class TokenVerifier:
         self._accepted: OrderedDict[bytes, _Accepted] = OrderedDict()
         self._refused: frozenset[str] = frozenset()
         self._refused_read_at = -float("inf")
+        self._lock = asyncio.Lock()
         self._keys = self._stored_keys() if settings.issuer_is_embedded else _discovered_keys(http, settings)
 
     async def tool(self, token: str) -> Tool:
@@ -124,12 +126,18 @@ class TokenVerifier:
         )
 
     async def _refusals(self) -> frozenset[str]:
-        if time.monotonic() - self._refused_read_at > REFUSALS_LIVE_SECONDS:
-            self._refused_read_at = time.monotonic()
-            async with self._pool().connection() as connection:
-                rows = await (await connection.execute(_SQL["refused_tokens"])).fetchall()
-            self._refused = frozenset(row[0] for row in rows)
+        """At most two seconds old; whoever finds them older waits, so that nobody is let in by an answer still under way."""
+        if self._refusals_are_old():
+            async with self._lock:
+                if self._refusals_are_old():
+                    asked_at = time.monotonic()
+                    async with self._pool().connection() as connection:
+                        rows = await (await connection.execute(_SQL["refused_tokens"])).fetchall()
+                    self._refused, self._refused_read_at = frozenset(row[0] for row in rows), asked_at
         return self._refused
+
+    def _refusals_are_old(self) -> bool:
+        return time.monotonic() - self._refused_read_at > REFUSALS_LIVE_SECONDS
 
     def _stored_keys(self) -> IssuerKeys:
         async def load() -> KeySet:

@@ -375,3 +375,22 @@ async def test_discovery_is_where_both_standards_put_it(visitor: httpx2.AsyncCli
     assert documents[0] == documents[1] == documents[2]
     assert documents[0]["issuer"] == ISSUER
     assert documents[0]["code_challenge_methods_supported"] == ["S256"]
+
+
+async def test_what_guesses_and_old_codes_leave_behind_is_forgotten(
+    visitor: httpx2.AsyncClient, console: CodeFlow, world: World
+) -> None:
+    page = await visitor.get(console.url())
+    for number in range(3):
+        await submit_password(visitor, page, f"nobody-{number}@example.com", "wrong password")
+    await console.code(visitor)
+    world.execute("UPDATE sign_in_failure SET last_failed_at = now() - interval '25 hours'")
+    world.execute("UPDATE authorization_code SET created_at = now() - interval '25 hours'")
+    world.execute("UPDATE idp_session SET last_seen_at = now() - interval '31 minutes'")
+    console.extra = {"nonce": "another"}
+    await console.code(visitor)
+    counts = [
+        world.execute(f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("sign_in_failure", "authorization_code", "idp_session")
+    ]
+    assert counts == [1, 1, 1]  # this visitor's address, code and session

@@ -178,3 +178,17 @@ def test_production_serves_https_only(tmp_path: Path) -> None:
 )
 def test_one_returns_to_a_path_of_this_site_only(path: str, kept: str) -> None:
     assert own_path(path) == kept
+
+
+async def test_a_callback_that_nobody_began_leaves_no_trace(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    before = stage.world.execute("SELECT count(*) FROM audit_record")
+    answer = await visitor.get(f"{EXTRANET}/auth/callback?code=x&state=y")
+    assert (answer.status_code, answer.json()["reason"]) == (403, "login_unknown")
+    assert stage.world.execute("SELECT count(*) FROM audit_record") == before
+
+
+async def test_a_sign_in_that_is_not_finished_is_forgotten(visitor: httpx2.AsyncClient, stage: Stage) -> None:
+    await visitor.get(f"{EXTRANET}/sign-in")
+    stage.world.execute("UPDATE pending_login SET created_at = now() - interval '16 minutes'")
+    await visitor.get(f"{EXTRANET}/sign-in")
+    assert stage.world.execute("SELECT count(*) FROM pending_login") == [(1,)]

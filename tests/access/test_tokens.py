@@ -1,5 +1,6 @@
 """Bearer tokens at our doors: the right one opens, a bent one does not, and checking is cheap."""
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from joserfc.jwk import RSAKey
 
 from cdp.access.people import create_client
 from cdp.access.sealing import unseal
-from cdp.access.tokens import require
+from cdp.access.tokens import TokenInvalid, require
 from cdp.access.viewer import Scope
 from cdp.db.engine import connect
 from cdp.errors import InvalidField
@@ -167,6 +168,17 @@ async def test_no_more_than_a_fixed_number_is_remembered(
     for _ in range(5):
         await verifier.tool((await client_token(visitor, stage.world.tool)).json()["access_token"])
     assert len(verifier._accepted) == 3
+
+
+async def test_a_revoked_token_is_refused_by_a_process_that_just_started(
+    visitor: httpx2.AsyncClient, stage: Stage
+) -> None:
+    token = (await client_token(visitor, stage.world.tool)).json()["access_token"]
+    client_id, secret = stage.world.tool.client_id, stage.world.tool.client_secret or ""
+    assert (await visitor.post(f"{ISSUER}/revoke", data={"token": token}, auth=(client_id, secret))).status_code == 200
+    verifier = api_application(stage.world, stage.pool).state.tokens
+    answers = await asyncio.gather(*(verifier.tool(token) for _ in range(10)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {TokenInvalid}
 
 
 def test_a_client_without_a_scope_cannot_be_made(database_url: str) -> None:
