@@ -27,6 +27,8 @@ from cdp.ingest.records import IMPORT_KINDS, OPEN, ImportKind
 from cdp.ingest.sources import SourceNotFound
 
 CHUNK_RECORDS: Final = 1_000
+CHUNK_BYTES: Final = 8 << 20
+"""A chunk ends at either: so that memory is bounded whatever a record weighs."""
 MOST_ATTEMPTS: Final = 4
 MOST_REMEMBERED_KEYS: Final = 250_000
 """How many records back a file's own repetitions are seen; beyond, a repetition counts as another delivery."""
@@ -152,11 +154,12 @@ def import_records(
 
 def _chunks(records: Iterable[ReadRecord]) -> Iterator[list[ReadRecord]]:
     chunk: list[ReadRecord] = []
-    lines = 0
+    lines, begin = 0, 0
     for record in records:
+        begin = begin if chunk else record.end
         chunk.append(record)
         lines += len(record.lines)
-        if lines >= CHUNK_RECORDS:
+        if lines >= CHUNK_RECORDS or record.end - begin >= CHUNK_BYTES:
             yield chunk
             chunk, lines = [], 0
     if chunk:

@@ -83,10 +83,10 @@ async def test_csv_by_its_content_type(api: Api) -> None:
 async def test_a_stream_is_stored_while_it_arrives_and_a_broken_one_is_finished_by_the_next(api: Api) -> None:
     async def breaking() -> AsyncIterator[bytes]:
         yield b"".join(b'{"external_id": "c%d", "name": "N%04d"}\n' % (n, n) for n in range(1000))
-        for _ in range(200):
+        for _ in range(600):
             if len(await asyncio.to_thread(api.names)) == 1000:
                 break
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         msg = "the sender is gone"
         raise ConnectionError(msg)
 
