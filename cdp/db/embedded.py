@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import signal
 import stat
 import subprocess
 import tempfile
@@ -48,8 +49,14 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server, ending open transactions; idempotent."""
-        with contextlib.suppress(subprocess.CalledProcessError):
+        try:
             pg_ctl(["-w", "-m", "fast", "stop"], pgdata=self.data_directory, **_as_user())
+        except subprocess.CalledProcessError:
+            # Stopped already, or its folder was closed to the system user meanwhile: then the signal itself.
+            pid = _postmaster_pid(self.data_directory)
+            if pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +138,12 @@ def _is_running(data: Path) -> bool:
     except subprocess.CalledProcessError:
         return False
     return True
+
+
+def _postmaster_pid(data: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int((data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+    return None
 
 
 def _socket_directory(directory: Path) -> Path:

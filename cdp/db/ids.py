@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, func, literal_column
 from sqlalchemy import cast as sql_cast
 
+_HYPHEN_AND_NOTHING = (literal_column("'-'", String), literal_column("''", String))
 _SHAPE = re.compile(r"([a-z]{2,5})_([0-9a-f]{32})")
 
 
@@ -20,7 +21,7 @@ def typed_id(prefix: str, column: ColumnElement[Any]) -> ColumnElement[str]:
     # The prefix stays a literal: as a bound parameter it would cost a parameter per field and hide the constant from
     # the planner.
     assert prefix.isalpha()  # noqa: S101 — a programming mistake, not input
-    return literal_column(f"'{prefix}_'", String) + func.replace(sql_cast(column, String), "-", "")
+    return literal_column(f"'{prefix}_'", String) + func.replace(sql_cast(column, String), *_HYPHEN_AND_NOTHING)
 
 
 def format_id(prefix: str, value: UUID) -> str:

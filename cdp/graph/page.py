@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 from graphql.pyutils import Path
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, false, func, select, type_coerce
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, false, func, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from cdp.graph.cursor import Order, order_of
@@ -85,6 +85,11 @@ class _Builder:
         self.looks_ahead = ("hasPreviousPage" if page.backward else "hasNextPage") in self.info
         self.needs_cursor = bool(self.info & {"startCursor", "endCursor"})
         self.reads_rows = bool(names & {"nodes", "edges"}) or self.looks_ahead or self.needs_cursor
+        rows_parts = [
+            nodes[0].name.value for nodes in self.wanted.values() if nodes[0].name.value in {"nodes", "edges"}
+        ]
+        # Nothing but nodes, from the front: the inner row is the node itself, which spares a sub-select a row.
+        self.rows_are_nodes = rows_parts == ["nodes"] and not (self.looks_ahead or self.needs_cursor or page.backward)
 
     def column(self) -> ColumnElement[Any]:
         rows = self._rows().correlate(*self.compiler.rows).subquery(self.compiler.alias())
@@ -105,7 +110,10 @@ class _Builder:
                 name, path = nodes[0].name.value, page.path.add_key(key, page.connection.name)
                 if name == "nodes":
                     fields = self.compiler.collect(nodes, page.target.name)
-                    columns.append(self._node(fields, path).label(f"part{position}"))
+                    if self.rows_are_nodes:
+                        columns += self.compiler.columns(page.target, source, fields, path)
+                    else:
+                        columns.append(self._node(fields, path).label(f"part{position}"))
                 elif name == "edges":
                     columns.append(self._edge(nodes, path).label(f"part{position}"))
             if self.needs_cursor:
@@ -163,7 +171,8 @@ class _Builder:
     def _part(self, position: int, nodes: list[FieldNode], rows: Any) -> ColumnElement[Any]:
         name = nodes[0].name.value
         if name in {"nodes", "edges"}:
-            return func.coalesce(self._in_order(func.json_agg, rows.c[f"part{position}"], rows), EMPTY_LIST)
+            part = literal_column(rows.name) if self.rows_are_nodes else rows.c[f"part{position}"]
+            return func.coalesce(self._in_order(func.json_agg, part, rows), EMPTY_LIST)
         if name == "totalCount":
             counted = self._matching(self.page.found(), [func.count().label("_")])
             return counted.correlate(*self.compiler.rows).scalar_subquery()
