@@ -171,7 +171,6 @@ async def _store(connection: AsyncConnection[Any], source: KnownSource, accepted
                 rejected.append(Rejected(index=one.index, code="not_storable", message="It cannot be stored."))
     else:
         rejected = []
-    await connection.commit()
     return rejected
 
 
