@@ -176,7 +176,7 @@ def _orders(connection: Connection[Any], people: dict[str, UUID], accounts: dict
     carrier = "https://carrier.example/"
     told_shipments = [
         _shipment(
-            "SH-1", delivered, "delivered", shipped="2026-08-09", promised="2026-08-10", tracking_url=carrier + "SH-1"
+            "SH-1", delivered, "delivered", shipped="2026-08-03", promised="2026-08-10", tracking_url=carrier + "SH-1"
         ),
         _shipment(
             "SH-2",
