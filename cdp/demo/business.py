@@ -58,6 +58,11 @@ class Business:
         """How many customers there are once all is stitched: known people, organisations and passers-by."""
         return len(self.companies) + len(list(self._contacts())) + len(self.shoppers) + self.passers_by
 
+    @property
+    def known_shopper(self) -> Shopper:
+        """Somebody whom the web shop and a store know."""
+        return next(one for one in self.shoppers if one.habit == "web and store")
+
     def messages(self) -> Iterator[visits.Told]:
         """All tracking messages, person by person."""
         for company, contact in self._contacts():

@@ -30,8 +30,35 @@ class Client(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
 
 
+class Role(msgspec.Struct, frozen=True):
+    """What a member may see of an account."""
+
+    number: str
+    role: str
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody who may sign in to the extranet."""
+
+    email: str
+    name: str
+    password: str
+    accounts: tuple[Role, ...]
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What is told of the business; `shopper` is the e-mail of somebody whom several sources know."""
+
+    customers: int
+    accounts: int
+    shopper: str
+
+
 class Memory(msgspec.Struct, kw_only=True):
-    """What must survive between starts. `issuer`: where the members signed in last."""
+    """What must survive between starts: what the business is made of, what was handed out, and whether all is loaded.
+
+    `customers` are those asked for; `issuer` is where the members signed in last.
+    """
 
     customers: int
     now: datetime
@@ -41,12 +68,14 @@ class Memory(msgspec.Struct, kw_only=True):
     extranet_port: int = 0
     write_keys: dict[str, str] = {}
     clients: dict[str, Client] = {}
-    passwords: dict[str, str] = {}
-    complete: bool = False
+    members: tuple[Member, ...] = ()
+    figures: Figures | None = None
+    """None: not all is loaded."""
 
-    def password_of(self, email: str) -> str:
-        """The password of somebody who may sign in; made up when first asked for."""
-        return self.passwords.setdefault(email, "-".join(secrets.token_hex(2) for _ in range(4)))
+
+def new_password() -> str:
+    """Sixteen hexadecimal digits, in groups that can be typed."""
+    return "-".join(secrets.token_hex(2) for _ in range(4))
 
 
 class Keeper:
@@ -63,11 +92,12 @@ class Keeper:
         """What programs read."""
         return self.data_dir / "demo.json"
 
-    def log(self, name: str) -> Path:
-        """Where a server's log goes."""
+    @property
+    def logs(self) -> Path:
+        """Folder of the servers' logs."""
         folder = self.data_dir / "logs"
         folder.mkdir(exist_ok=True)
-        return folder / f"{name}.log"
+        return folder
 
     def remember(self, memory: Memory) -> None:
         """Keep the memory, whole or not at all."""

@@ -4,7 +4,7 @@ Every step may be taken again: doors know what they were told, what is registere
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from psycopg import Connection
@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cdp.access.people import EmailTaken, create_client, create_member, move_issuer
-from cdp.access.viewer import READ_SCOPES, Role, Scope
+from cdp.access.viewer import READ_SCOPES, Scope
+from cdp.access.viewer import Role as AccountRole
 from cdp.db.engine import connect
 from cdp.demo.business import Business, Delivery
 from cdp.demo.catalogue import SOURCES
 from cdp.demo.doors import Doors
-from cdp.demo.keeping import Client, Keeper, Memory
+from cdp.demo.keeping import Client, Figures, Keeper, Member, Memory, Role, new_password
 from cdp.ingest.sources import SourceExists, create_source, rotate_write_key
 
 TOOL: Final = "tool"
@@ -46,7 +47,7 @@ def register(keeper: Keeper, memory: Memory, database_url: str) -> None:
 
 def load(
     keeper: Keeper, memory: Memory, business: Business, doors: Doors, *, database_url: str, console: Console
-) -> None:
+) -> Figures:
     """Deliver the whole business and wait until the graph has it; then let the members in."""
     with _bars(console) as progress:
         _deliver(progress, "Customers and accounts", business.master_data(), doors)
@@ -58,10 +59,11 @@ def load(
         stitched = progress.add_task("Stitching", total=len(messages))
         doors.wait_until_stitched(lambda pending: progress.update(stitched, completed=len(messages) - pending))
         _deliver(progress, "Parcels", business.parcels(), doors)
-    with connect(database_url, autocommit=True) as connection:
-        _let_in(connection, keeper, memory, business)
-    memory.complete = True
+    _let_in(keeper, memory, business, database_url)
+    figures = Figures(business.customer_count, len(business.companies), business.known_shopper.email)
+    memory.figures = figures
     keeper.remember(memory)
+    return figures
 
 
 def follow_issuer(keeper: Keeper, memory: Memory, issuer: str, database_url: str) -> None:
@@ -90,23 +92,24 @@ def _write_key(connection: Connection[Any], name: str) -> str:
     return made.write_key
 
 
-def _let_in(connection: Connection[Any], keeper: Keeper, memory: Memory, business: Business) -> None:
-    for guest in business.guests():
-        password = memory.password_of(guest.email)
-        keeper.remember(memory)  # before it counts: a start that is killed here knows it next time
-        accounts = [(number, Role(role)) for number, role in guest.accounts]
-        try:
-            with connection.transaction():
+def _let_in(keeper: Keeper, memory: Memory, business: Business, database_url: str) -> None:
+    if not memory.members:
+        memory.members = tuple(
+            Member(guest.email, guest.name, new_password(), tuple(Role(*account) for account in guest.accounts))
+            for guest in business.guests()
+        )
+        keeper.remember(memory)  # before it counts: a start that is killed from here on knows them next time
+    with connect(database_url, autocommit=True) as connection:
+        for member in memory.members:
+            with suppress(EmailTaken), connection.transaction():  # taken: let in by a start that was killed
                 create_member(
                     connection,
                     issuer=memory.issuer or "",
-                    email=guest.email,
-                    name=guest.name,
-                    password=password,
-                    accounts=accounts,
+                    email=member.email,
+                    name=member.name,
+                    password=member.password,
+                    accounts=[(account.number, AccountRole(account.role)) for account in member.accounts],
                 )
-        except EmailTaken:
-            continue  # let in by a start that was killed after it
 
 
 def _deliver(progress: Progress, title: str, deliveries: list[Delivery], doors: Doors) -> None:

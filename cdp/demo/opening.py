@@ -17,7 +17,7 @@ from cdp.db.migrate import migrate
 from cdp.demo.business import Business
 from cdp.demo.catalogue import TIME_ZONE
 from cdp.demo.doors import Doors
-from cdp.demo.keeping import Keeper, Memory, keep
+from cdp.demo.keeping import Figures, Keeper, Memory, keep
 from cdp.demo.loading import INTEGRATOR, follow_issuer, load, register
 from cdp.demo.servers import Addresses, Child, find_ports, is_free, running, wait_until_ready
 from cdp.demo.telling import contract, show
@@ -44,21 +44,24 @@ def run(data_dir: Path, *, api_port: int, extranet_port: int, customers: int, as
                         portal_database_url=server.url(user="cdp_portal"),
                     )
                 )
-                business = Business(seed=memory.seed, customers=memory.customers, now=memory.now)
                 register(keeper, memory, server.url())
                 wait_until_ready(children, addresses)
-            if not memory.complete:
-                with Doors(addresses.api, memory.write_keys, memory.clients[INTEGRATOR]) as doors:
-                    load(keeper, memory, business, doors, database_url=server.url(), console=console)
-            told = contract(memory, business, addresses, server.url())
+            figures = memory.figures or _load(keeper, memory, addresses, server.url(), console)
+            told = contract(memory, addresses, server.url())
             keeper.tell(told)
             if as_json:
                 print(json.dumps(told), flush=True)  # noqa: T201 - what a program reads
             else:
-                show(console, keeper, memory, business, addresses, seconds=time.monotonic() - began)
+                show(console, keeper, memory, figures, addresses, seconds=time.monotonic() - began)
             _watch(children)
         except KeyboardInterrupt:
             console.print("\nStopping …")
+
+
+def _load(keeper: Keeper, memory: Memory, addresses: Addresses, database_url: str, console: Console) -> Figures:
+    business = Business(seed=memory.seed, customers=memory.customers, now=memory.now)
+    with Doors(addresses.api, memory.write_keys, memory.clients[INTEGRATOR]) as doors:
+        return load(keeper, memory, business, doors, database_url=database_url, console=console)
 
 
 def _watch(children: list[Child]) -> None:

@@ -131,9 +131,10 @@ def _company(rng: random.Random, number: int, telephones: Counter[str]) -> Compa
     trade, line = TRADES[(number * 5) % len(TRADES)]
     house = HOUSES[number % len(HOUSES)]
     name = f"{house} {trade}" + (" International" if is_key and number % 3 == 0 else "")
-    domain = f"{ascii_slug(f'{house} {trade}', joint='-')}.example"
+    domain = f"{ascii_slug(house if number < len(HOUSES) else f'{house} {trade.split()[0]}', joint='-')}.example"
     roles = ("Finance", "Purchasing", "Operations", "Managing director", "Workshop lead")
     count = rng.randrange(3, 6) if is_key else rng.randrange(1, 4)
+    names = zip(rng.sample(country.given, count), rng.sample(country.family, count), strict=True)
     serial = 1001 + number if is_key else 2001 + number - KEY_ACCOUNTS
     return Company(
         key=f"O-{serial}",
@@ -151,23 +152,16 @@ def _company(rng: random.Random, number: int, telephones: Counter[str]) -> Compa
         terms_days=(30, 45, 60)[number % 3] if is_key else (14, 30)[number % 2],
         payer=PAYERS[number % len(PAYERS)],
         contacts=tuple(
-            _contact(rng, f"{serial}-{place + 1}", roles[place], country, domain=domain, telephones=telephones)
-            for place in range(count)
+            Contact(
+                key=f"C-{serial}-{place + 1}",
+                user_id=f"u-{serial}-{place + 1}",
+                name=f"{given} {family}",
+                email=f"{ascii_slug(f'{given} {family}')}@{domain}",
+                phone=_telephone(country, telephones, 0),
+                role=roles[place],
+            )
+            for place, (given, family) in enumerate(names)
         ),
-    )
-
-
-def _contact(
-    rng: random.Random, serial: str, role: str, country: Country, *, domain: str, telephones: Counter[str]
-) -> Contact:
-    name = f"{rng.choice(country.given)} {rng.choice(country.family)}"
-    return Contact(
-        key=f"C-{serial}",
-        user_id=f"u-{serial}",
-        name=name,
-        email=f"{ascii_slug(name)}.{serial[-1]}@{domain}",
-        phone=_telephone(country, telephones, 0),
-        role=role,
     )
 
 

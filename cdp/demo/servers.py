@@ -141,7 +141,7 @@ _THEIRS: Final = frozenset({*SELLER, *(f"{PREFIX}{name}" for name in ("LOG_LEVEL
 
 
 def _start(name: str, port: int, environment: Mapping[str, str], keeper: Keeper) -> Child:
-    log = keeper.log(name)
+    log = keeper.logs / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, with our own module
             [sys.executable, "-m", "cdp.demo.child", name, str(port)],

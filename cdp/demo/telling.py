@@ -1,7 +1,7 @@
 """What the demo tells: demo.json for programs, and on the terminal where to look, who can sign in and what to ask."""
 
 import json
-from datetime import date
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console, Group
@@ -10,9 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cdp.demo.business import Business
-from cdp.demo.catalogue import SELLER, SOURCES
-from cdp.demo.keeping import Keeper, Memory
+from cdp.demo.catalogue import SELLER, SOURCES, TIME_ZONE
+from cdp.demo.keeping import Figures, Keeper, Memory
 from cdp.demo.loading import CLIENTS, TOOL
 from cdp.demo.servers import Addresses
 
@@ -32,7 +31,7 @@ STATEMENT: Final = (
 )
 
 
-def contract(memory: Memory, business: Business, addresses: Addresses, database_url: str) -> dict[str, Any]:
+def contract(memory: Memory, addresses: Addresses, database_url: str) -> dict[str, Any]:
     """The content of demo.json."""
     return {
         "api": addresses.api,
@@ -47,39 +46,40 @@ def contract(memory: Memory, business: Business, addresses: Addresses, database_
         ],
         "members": [
             {
-                "email": guest.email,
-                "password": memory.passwords[guest.email],
-                "accounts": [{"number": number, "role": role} for number, role in guest.accounts],
+                "email": member.email,
+                "password": member.password,
+                "accounts": [{"number": account.number, "role": account.role} for account in member.accounts],
             }
-            for guest in business.guests()
+            for member in memory.members
         ],
     }
 
 
-def queries(business: Business, today: date) -> list[tuple[str, str]]:
+def queries(memory: Memory, figures: Figures) -> list[tuple[str, str]]:
     """Three questions to try, each with what it asks."""
-    known = next(one for one in business.shoppers if one.habit == "web and store" and not one.mailbox_of_another)
+    first = memory.members[0].accounts[0].number
+    today = datetime.now(TIME_ZONE).date()
     return [
-        ("Who is this? One customer out of several sources", CARD % known.email),
+        ("Who is this? One customer out of several sources", CARD % figures.shopper),
         ("How do the key accounts stand?", KEY_ACCOUNTS),
-        ("What does the first one owe, and since when?", STATEMENT % (business.companies[0].number, today.isoformat())),
+        ("What does the first one owe, and since when?", STATEMENT % (first, today.isoformat())),
     ]
 
 
 def show(
-    console: Console, keeper: Keeper, memory: Memory, business: Business, addresses: Addresses, *, seconds: float
+    console: Console, keeper: Keeper, memory: Memory, figures: Figures, addresses: Addresses, *, seconds: float
 ) -> None:
     """The terminal's page."""
-    told = contract(memory, business, addresses, "")
-    names = {guest.email: guest.name for guest in business.guests()}
+    told = contract(memory, addresses, "")
     console.print()
     console.print(
         Panel(
             Group(
                 Text(f"{SELLER['CDP_SELLER_NAME']} is open.", "bold"),
                 Text(
-                    f"{business.customer_count:,} customers, {len(business.companies)} trade accounts,"
-                    f" {len(told['sources'])} sources; made {memory.now.date().isoformat()}, ready in {seconds:.0f} s."
+                    f"{figures.customers:,} customers out of {len(told['sources'])} sources,"
+                    f" {figures.accounts} trade accounts."
+                    f"\nLoaded {memory.now.date().isoformat()}, ready in {seconds:.0f} s."
                 ),
             ),
             border_style="green",
@@ -88,20 +88,28 @@ def show(
         )
     )
     _title(console, "Where to look")
-    places = Table.grid(padding=(0, 3))
-    places.add_row("Extranet", Text(addresses.extranet, f"link {addresses.extranet}"), "as one of the members below")
-    places.add_row("GraphQL", Text(told["graphql"], f"link {told['graphql']}"), "GraphiQL, with example queries")
-    places.add_row("Tracking", Text(f"{addresses.api}/v1/batch"), "Segment-compatible; write keys in demo.json")
-    places.add_row("For programs", Text(str(keeper.demo_json)), f"logs in {keeper.data_dir / 'logs'}")
-    console.print(Padding(places, (0, 2)))
-    _title(console, "Who can sign in")
-    members = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for column in ("e-mail", "password", "who", "role in account"):
-        members.add_column(column, no_wrap=True)
-    for member in told["members"]:
-        roles = ", ".join(f"{account['role']} in {account['number']}" for account in member["accounts"])
-        members.add_row(member["email"], Text(member["password"], "bold cyan"), names[member["email"]], roles)
-    console.print(Padding(members, (0, 2)), soft_wrap=True)
+    _print_table(
+        console,
+        [
+            ("Extranet", addresses.extranet, "as one of the members below"),
+            ("GraphQL", told["graphql"], "GraphiQL, with example queries"),
+            ("Tracking", f"{addresses.api}/v1/batch", "Segment-compatible"),
+            ("demo.json", str(keeper.demo_json), "write keys, OAuth clients, database"),
+            ("Logs", str(keeper.logs), ""),
+        ],
+    )
+    _title(console, "Who can sign in to the extranet")
+    _print_table(
+        console,
+        [
+            (
+                member["email"],
+                member["password"],
+                ", ".join(f"{account['role']} {account['number']}" for account in member["accounts"]),
+            )
+            for member in told["members"]
+        ],
+    )
     _title(console, "Three questions to try")
     client = memory.clients[TOOL]
     _print_command(
@@ -109,7 +117,7 @@ def show(
         f"TOKEN=$(curl -s -u '{client.client_id}:{client.client_secret}' -d grant_type=client_credentials"
         f""" {addresses.issuer}/token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')""",
     )
-    for title, query in queries(business, memory.now.date()):
+    for title, query in queries(memory, figures):
         console.print(Text(f"  # {title}", "dim"))
         body = json.dumps({"query": query}, ensure_ascii=False)
         _print_command(
@@ -124,6 +132,19 @@ def show(
 def _title(console: Console, text: str) -> None:
     console.print()
     console.print(Text(text, "bold green"))
+
+
+def _print_table(console: Console, rows: list[tuple[str, str, str]]) -> None:
+    """Two columns that are never cut, because they are copied, and a third that wraps."""
+    table = Table.grid(padding=(0, 2))
+    for style in ("bold", "cyan"):
+        table.add_column(
+            style=style, no_wrap=True, min_width=max(len(row[0 if style == "bold" else 1]) for row in rows)
+        )
+    table.add_column(style="dim")
+    for row in rows:
+        table.add_row(*row)
+    console.print(Padding(table, (0, 2)))
 
 
 def _print_command(console: Console, command: str) -> None:

@@ -134,6 +134,8 @@ def order_record(order: TradeOrder, now: datetime) -> dict[str, Any]:
         record["status"] = "cancelled"
     elif _is_back(order, now):
         record |= {"status": "returned", "updated_at": _iso(order.returned_at)}
+    elif order.confirmed_at is not None:
+        record["status"] = "confirmed"
     return {name: value for name, value in record.items() if value is not None}
 
 
