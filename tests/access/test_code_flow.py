@@ -5,6 +5,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from cdp.access.issuer.app import issuer_routes
+from cdp.access.relying_party import InsecureIssuer
 from tests.access.world import API, ISSUER, CodeFlow, Stage, World, basic, client_token, submit_password
 
 
@@ -394,3 +396,9 @@ async def test_what_guesses_and_old_codes_leave_behind_is_forgotten(
         for table in ("sign_in_failure", "authorization_code", "idp_session")
     ]
     assert counts == [1, 1, 1]  # this visitor's address, code and session
+
+
+def test_an_issuer_on_plain_http_elsewhere_does_not_even_start(world: World) -> None:
+    settings = world.settings.model_copy(update={"public_url": "http://api.example"})
+    with pytest.raises(InsecureIssuer, match=r"http://api\.example/idp"):
+        issuer_routes(lambda: pytest.fail("never asked"), settings)
