@@ -272,6 +272,7 @@ def end_customers(
         return
     held = dict(connection.execute(STATEMENTS["redirects"], {"customer_ids": list(redirects)}).fetchall())
     merge_ids = {one.other_customer_id: one.merge_id for one in merges if one.kind == "merge"}
+    # A redirect that is there already keeps the merge that made it, and only learns where its target lives now.
     leads = [(one, target, merge_ids.get(one, one)) for one, target in redirects.items() if held.get(one) != target]
     _put(connection, "put_redirects", ("customer_ids", "targets", "merge_ids"), leads)
 

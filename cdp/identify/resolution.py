@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -85,7 +86,9 @@ def resolve(
         home, joined = forest.admit(claim)
         joins.extend(joined)
         for identifier in sorted(set(claim.identifiers), key=lambda one: (rules.priority(one.namespace), one.value)):
-            reason: Reason | None = "shared" if identifier in found_shared else forest.obstacle(home, identifier)
+            reason: Reason | None = (
+                "shared" if identifier in found_shared else forest.obstacle(home, identifier, claim.first_at)
+            )
             if reason is not None:
                 refusals.append(Refusal(claim_id=claim.claim_id, identifier=identifier, reason=reason))
                 continue
@@ -138,7 +141,9 @@ class _Forest:
         self._keyed: defaultdict[Identifier, set[Identifier]] = defaultdict(set)
         for claim in claims:
             self._keyed[claim.key].add(profile_node(claim.profile_id))
-        self._values: defaultdict[Identifier, defaultdict[str, set[Identifier]]] = defaultdict(lambda: defaultdict(set))
+        # When each value (by its label) was first taken up, by namespace.
+        self._values: defaultdict[Identifier, defaultdict[str, dict[Identifier, datetime]]]
+        self._values = defaultdict(lambda: defaultdict(dict))
         self._present: defaultdict[Identifier, set[Identifier]] = defaultdict(set)
         self._profiles: defaultdict[Identifier, dict[UUID, None]] = defaultdict(dict)
         self._founders: defaultdict[Identifier, tuple[UUID, ...]] = defaultdict(tuple)
@@ -180,7 +185,7 @@ class _Forest:
         self._profiles[root].setdefault(claim.profile_id)
         return node, joins
 
-    def obstacle(self, home: Identifier, identifier: Identifier) -> Reason | None:
+    def obstacle(self, home: Identifier, identifier: Identifier, at: datetime) -> Reason | None:
         """Why the home's set may not take up the identifier with the whole set that owns it; None when it may."""
         one, other = self._root(home), self._root(identifier)
         if one != other:
@@ -188,11 +193,11 @@ class _Forest:
             if reason is not None:
                 return reason
         ours, theirs = self._values[one], self._values[other]
-        label = self._label.get(identifier, identifier)
         for namespace in {identifier.namespace, *(() if one == other else theirs)}:
-            joined = len(ours[namespace] if one == other else ours[namespace] | theirs.get(namespace, set()))
-            added = namespace == identifier.namespace and not (label in ours[namespace] or label in theirs[namespace])
-            if joined + added > self._rules.limit(namespace):
+            taken_at = {**theirs.get(namespace, {}), **ours.get(namespace, {})}
+            if namespace == identifier.namespace:
+                taken_at.setdefault(self._label.get(identifier, identifier), at)
+            if not self._rules.limit(namespace).holds(taken_at.values()):
                 return "limit"
         return None
 
@@ -211,7 +216,8 @@ class _Forest:
             self._absorb(one, other)
         root = self._root(home)
         self._present[root].add(identifier)
-        self._values[root][identifier.namespace].add(self._label.get(identifier, identifier))
+        label = self._label.get(identifier, identifier)
+        self._values[root][identifier.namespace].setdefault(label, claim.first_at)
         return joins
 
     def found(self, home: Identifier, profile_id: UUID) -> None:
@@ -264,8 +270,8 @@ class _Forest:
         self._parent[other] = one
         if other in self._kind:
             self._kind.setdefault(one, self._kind[other])
-        for namespace, labels in self._values.pop(other, {}).items():
-            self._values[one][namespace] |= labels
+        for namespace, taken_at in self._values.pop(other, {}).items():
+            self._values[one][namespace].update(taken_at)
         self._present[one] |= self._present.pop(other, set())
         self._profiles[one].update(self._profiles.pop(other, {}))
         self._founders[one] += self._founders.pop(other, ())

@@ -2,10 +2,11 @@
 reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from cdp.identify.identifier import ANONYMOUS_ID, EMAIL, USER_ID
 
@@ -15,7 +16,29 @@ value under four keys is showing info@ or a shop tablet. It must stay below the 
 what it parts.
 """
 
-DEFAULT_LIMIT: Final = 5
+WINDOWS: Final = MappingProxyType({"year": timedelta(days=365), "month": timedelta(days=30), "week": timedelta(days=7)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How many values of a namespace one customer may take up, ever or within any window of that length."""
+
+    count: int
+    window: Literal["ever", "year", "month", "week"] = "ever"
+
+    def holds(self, taken_at: Iterable[datetime]) -> bool:
+        """Whether values first taken up at these times keep the limit."""
+        times = list(taken_at)
+        if len(times) <= self.count:
+            return True
+        if self.window == "ever":
+            return False
+        times.sort()
+        span = WINDOWS[self.window]
+        return all(later - earlier >= span for earlier, later in zip(times, times[self.count :], strict=False))
+
+
+DEFAULT_LIMIT: Final = Limit(count=5)
 """Rule 3: one person has a handful of devices and mailboxes, not dozens."""
 
 
@@ -25,14 +48,16 @@ class Rules:
     comes last.
     """
 
-    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({USER_ID: 1, EMAIL: 5}))
-    default_limit: int = DEFAULT_LIMIT
+    limits: Mapping[str, Limit] = field(
+        default_factory=lambda: MappingProxyType({USER_ID: Limit(count=1), EMAIL: Limit(count=5)})
+    )
+    default_limit: Limit = DEFAULT_LIMIT
     priorities: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({USER_ID: 1, EMAIL: 2}))
     shared_above_profiles: int = SHARED_ABOVE_PROFILES
     device_namespaces: frozenset[str] = frozenset({ANONYMOUS_ID, "device_id", "device_token"})
     """Keys of devices, not of people: however many devices claim a value, that doesn't make it shared."""
 
-    def limit(self, namespace: str) -> int:
+    def limit(self, namespace: str) -> Limit:
         """How many values of a namespace one customer may own."""
         return self.limits.get(namespace, self.default_limit)
 

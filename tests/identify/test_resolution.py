@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cdp.identify.claims import Claim, Decision, ProfileKey, claim_id, decision_id
 from cdp.identify.identifier import Identifier
 from cdp.identify.resolution import Resolution, resolve, shared_values
-from cdp.identify.rules import DEFAULT_RULES
+from cdp.identify.rules import DEFAULT_RULES, Limit, Rules
 from tests.identify.world import START
 
 SOURCES = [UUID(int=number) for number in (1, 2)]
@@ -109,7 +109,27 @@ def test_no_limit_is_exceeded(told: list[Claim]) -> None:
         values: defaultdict[str, set[str]] = defaultdict(set)
         for namespace, value in cluster.identifiers:
             values[namespace].add(value)
-        assert all(len(found) <= DEFAULT_RULES.limit(namespace) for namespace, found in values.items())
+        assert all(len(found) <= DEFAULT_RULES.limit(namespace).count for namespace, found in values.items())
+
+
+def test_a_limit_within_a_window_lets_the_sixth_device_in_when_the_first_is_long_gone() -> None:
+    yearly = Rules(default_limit=Limit(count=5, window="year"))
+    days = [0, 10, 20, 30, 40, 300, 365]
+    told = [_claim("user_id", "ana", day * 1440, f"anonymous_id:d{number}") for number, day in enumerate(days)]
+    told = [replace(one, first_message_id=f"m{number}") for number, one in enumerate(told)]
+    (cluster,) = resolve(told, [], yearly).clusters
+    devices = {value for namespace, value in cluster.identifiers if namespace == "anonymous_id"}
+    assert devices == {"d0", "d1", "d2", "d3", "d4", "d6"}
+    assert {one.identifier.value for one in resolve(told, [], DEFAULT_RULES).refusals} == {"d5", "d6"}
+
+
+@given(claims(), st.randoms(use_true_random=False))
+def test_windows_too_hold_in_any_order(told: list[Claim], random: Random) -> None:
+    rules = Rules(default_limit=Limit(count=1, window="week"), limits={"user_id": Limit(count=1)})
+    spread = [replace(one, first_at=START + (one.first_at - START) * 2880) for one in told]
+    expected = resolve(spread, [], rules)
+    random.shuffle(spread)
+    assert resolve(spread, [], rules) == expected
 
 
 @given(claims(), decisions())
