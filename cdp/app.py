@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
 from cdp.access.tokens import TokenVerifier, authenticate
@@ -22,7 +22,7 @@ from cdp.ingest.imports import import_routes
 from cdp.ingest.tracking import tracking_routes
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
-from cdp.schema.endpoint import graphql
+from cdp.schema.endpoint import graphql_routes
 from cdp.settings import Settings, SettingsError, load_settings
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> Starlette:
 
     health = Health(lambda: settings.database_url)
     routes: list[BaseRoute] = [
-        Route("/graphql", graphql, methods=["GET", "POST"]),
+        *graphql_routes(settings),
         *tracking_routes(lambda _request: pool()),
         *(import_routes(settings.database_url, authenticate) if settings.database_url else ()),
         *health.routes,

@@ -1,8 +1,9 @@
 """GraphQL over HTTP, after the specification of that name (graphql.github.io/graphql-over-http, 2025 draft).
 
-POST takes a JSON body; GET takes queries only. The answer is `application/graphql-response+json` unless the caller accepts just
-`application/json`: with the former, a request that could not be executed is a 400, with the latter a 200, as the specification
-asks. Browsers that want HTML get GraphiQL. The specification's section numbers are in the comments.
+POST takes a JSON body; GET takes queries only. The answer is `application/graphql-response+json` unless the caller likes
+`application/json` better: with the former, a request that could not be executed is a 400, with the latter a 200, as the
+specification asks. Browsers that want HTML get GraphiQL, outside production. The specification's section numbers are in the
+comments.
 
 Why not Strawberry's own view: it answers `application/json` and 200 whatever was accepted and whatever went wrong.
 """
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
@@ -21,13 +23,16 @@ from strawberry.types.graphql import OperationType
 
 from cdp.access.tokens import TokenMissing, who
 from cdp.access.viewer import Tool
-from cdp.errors import CdpError, Invalid, TooLarge
+from cdp.errors import CdpError, Invalid, NotFound, TooLarge
 from cdp.graph.refusal import shown
 from cdp.schema.execution import Graph, schema
-from cdp.schema.graphiql import graphiql
+from cdp.schema.graphiql import asset_routes, page
+from cdp.schema.negotiation import preferred
+from cdp.settings import Settings
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
+HTML: Final = "text/html"
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
 _READS: Final = {OperationType.QUERY}
 _ALL: Final = {OperationType.QUERY, OperationType.MUTATION}
@@ -57,24 +62,41 @@ class OnlyQueries(Invalid):
     http_status = 405
 
 
-async def graphql(request: Request) -> Response:
-    """The endpoint. `request.app.state.graph` is the Graph."""
-    if (
-        request.method == "GET"
-        and "text/html" in request.headers.get("accept", "")
-        and "query" not in request.query_params
-    ):
-        return graphiql()
-    media_type = GRAPHQL_RESPONSE
-    try:
-        media_type = _media_type(request)
-        viewer = await who(request)
-        if viewer is None:
-            raise TokenMissing
-        asked = _from_query(request) if request.method == "GET" else await _from_body(request)
-        return await _execute(request, viewer, asked, media_type)
-    except CdpError as error:
-        return _refused(error, media_type)
+class NoPage(NotFound):
+    """There is no page here; ask by POST."""
+
+
+def graphql_routes(settings: Settings) -> list[BaseRoute]:
+    """The endpoint, and outside production GraphiQL's files. `app.state` holds `graph` (Graph) and `tokens`."""
+    endpoint = Route("/graphql", _Endpoint(settings).answer, methods=["GET", "POST"])
+    return [endpoint] if settings.is_production else [asset_routes(), endpoint]
+
+
+class _Endpoint:
+    """What the settings decide of the endpoint: whether browsers get a page."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def answer(self, request: Request) -> Response:
+        """GraphiQL's page, or what the operation comes to."""
+        media_type = GRAPHQL_RESPONSE
+        try:
+            media_type = _media_type(request)
+            if media_type == HTML:
+                return self._page()
+            viewer = await who(request)
+            if viewer is None:
+                raise TokenMissing
+            asked = _from_query(request) if request.method == "GET" else await _from_body(request)
+            return await _execute(request, viewer, asked, media_type)
+        except CdpError as error:
+            return _refused(error, GRAPHQL_RESPONSE if media_type == HTML else media_type)
+
+    def _page(self) -> Response:
+        if self._settings.is_production:
+            raise NoPage
+        return page(self._settings)
 
 
 async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], media_type: str) -> Response:
@@ -108,14 +130,15 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
 
 
 def _media_type(request: Request) -> str:
-    """§5.2, §6.3: the caller's choice, GraphQL's own where anything goes."""
-    accepted = [part.split(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
-    for offered in (GRAPHQL_RESPONSE, JSON):
-        if offered in accepted:
-            return offered
-    if {"*/*", "application/*", ""} & set(accepted):
-        return GRAPHQL_RESPONSE
-    raise NotAcceptable
+    """§5.2, §6.3: what the caller likes best, GraphQL's own where nothing is said. HTML only where no query is asked."""
+    offers = [GRAPHQL_RESPONSE, JSON]
+    if request.method == "GET" and "query" not in request.query_params:
+        offers.append(HTML)
+    accepted = ",".join(request.headers.getlist("accept"))
+    chosen = preferred(accepted, offers)
+    if chosen is None:
+        raise NotAcceptable
+    return chosen
 
 
 def _from_query(request: Request) -> dict[str, Any]:
