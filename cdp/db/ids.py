@@ -48,6 +48,14 @@ def parse_id(text: str, *prefixes: str) -> UUID | None:
     return UUID(match[2])
 
 
+def read_id(text: str, prefix: str) -> UUID:
+    """The UUID in a typed id. Raises ValueError with a sentence for the caller when it is malformed or of another type."""
+    found = parse_id(text, prefix)
+    if found is None:
+        raise ValueError(f"an id of this type looks like {prefix}_0123456789abcdef0123456789abcdef.")
+    return found
+
+
 def prefix_of(text: str) -> str | None:
     """The prefix of a well-formed typed id, else None."""
     match = _SHAPE.fullmatch(text)

@@ -12,7 +12,7 @@ compose without inventing join conditions, and a LIMIT above them keeps them fro
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from graphql import (
@@ -38,7 +38,6 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    true,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
@@ -115,12 +114,17 @@ class Compiler:
     _multiplier: int = 1
     _depth: int = 0
 
-    def compile(self, declared: GraphField, kind: Any, nodes: list[FieldNode], path: Path) -> Plan:
-        """The plan of a root field of GraphQL type `kind`."""
+    def compile(
+        self, declared: GraphField, kind: Any, nodes: list[FieldNode], path: Path, *, node: GraphType | None = None
+    ) -> Plan:
+        """The plan of a root field of GraphQL type `kind`; `node` where an id has said which type that is."""
         sql: str | None = None
         getters: tuple[Getter, ...] = ()
         try:
             self._authorise_root(declared, nodes, path)
+            if node is not None:
+                self._authorise(node.name, node.scope, node.member, nodes, path)
+                declared = replace(declared, where=node.by_id)
             column = self._edge(declared, None, kind, nodes, path)
         except Refused:
             pass

@@ -17,11 +17,12 @@ from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeVar
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, Uuid
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from cdp.access.viewer import Scope
+from cdp.db.ids import read_id
 
 METADATA_KEY: Final = "graph"
 T = TypeVar("T")
@@ -208,6 +209,18 @@ def _strawberry_field(declared: GraphField, description: str) -> Any:
     return strawberry.field(description=description, metadata={METADATA_KEY: declared})
 
 
+def _by_key(table: FromClause | None, key: str, prefix: str) -> Callable[[Row | None, Any], Rows]:
+    """How a node is found by its id where nothing else is said: its table's row with that key."""
+    if table is None:
+        raise TypeError("a node without a table says itself how it is found by id")
+
+    def found(_row: Row | None, arguments: Any) -> Rows:
+        row = table.alias()
+        return Rows(row, (row.c[key] == arguments.bind("id", Uuid(), lambda text: read_id(text, prefix)),))
+
+    return found
+
+
 def by_node_id(_row: Row | None, _arguments: Any) -> Rows:
     """Where a field of an interface type leads: to where its id's type says (`GraphType.by_id`), so never asked itself."""
     raise AssertionError("an id names its type")
@@ -249,7 +262,7 @@ class Registry:
                 scope=scope,
                 member=member,
                 visible=visible,
-                by_id=by_id,
+                by_id=by_id or (None if prefix is None else _by_key(table, key[-1], prefix)),
             )
             self.types[declared.name] = declared
             if prefix is not None:

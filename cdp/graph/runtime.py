@@ -7,7 +7,7 @@ the bytes are decoded and completed by graphql-core as if resolvers had answered
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
 
@@ -66,20 +66,14 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
-    """What one operation runs with. `statements` counts what was sent to the database; `connection`, when set, is the
-    transaction of a mutation, so that it reads its own writes.
-    """
+    """What one operation runs with. `statements` counts what was sent to the database."""
 
     viewer: Viewer
     today: date
     pool: AsyncConnectionPool[AsyncConnection[Any]]
     limits: Limits = field(default_factory=Limits)
     checked: bool = False
-    connection: AsyncConnection[Any] | None = None
     statements: int = 0
-    nodes: int = 0
-    request: Any = None
-    response: Any = None
 
 
 class PlanCache:
@@ -88,16 +82,12 @@ class PlanCache:
     def __init__(self, most: int = PLANS_KEPT) -> None:
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
         self._most = most
-        self.hits = 0
-        self.misses = 0
 
     def get(self, key: Any) -> Plan | None:
         """The plan, freshened; None when it was never made or fell out."""
         plan = self._plans.get(key)
         if plan is None:
-            self.misses += 1
             return None
-        self.hits += 1
         self._plans.move_to_end(key)
         return plan
 
@@ -126,7 +116,6 @@ class GraphRunner:
         """Answer a root field. `node`: the concrete type where the field's own is an interface."""
         context = info.context
         plan = self._plan(declared, info, context, node)
-        context.nodes += plan.nodes
         if plan.sql is None:
             return Answer(None, plan.refusals, plan.type_name)
         found = await _run(
@@ -164,9 +153,7 @@ class GraphRunner:
                 limits=context.limits,
             )
             kind = self.schema.type_map[node.name] if node else info.return_type
-            plan = compiler.compile(
-                declared if node is None else _as(declared, node), kind, info.field_nodes, info.path
-            )
+            plan = compiler.compile(declared, kind, info.field_nodes, info.path, node=node)
             self.plans.put(key, plan)
         return plan
 
@@ -186,11 +173,6 @@ def _variables(info: GraphQLResolveInfo[GraphContext]) -> Variables:
     return cast("Variables", info.variable_values)
 
 
-def _as(declared: GraphField, node: GraphType) -> GraphField:
-    """The field for a node whose concrete type is known: it is found the way that type's nodes are."""
-    return replace(declared, where=node.by_id)
-
-
 async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
     """As `_send`; what the database can't do becomes an error a caller can act on."""
     try:
@@ -207,8 +189,6 @@ async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes 
 async def _send(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
     """Send one statement; in one round trip with the viewer's settings where row-level security needs them."""
     context.statements += 1
-    if context.connection is not None:
-        return await _fetch(context.connection, sql, parameters)
     async with context.pool.connection() as connection:
         if not isinstance(context.viewer, Member):
             return await _fetch(connection, sql, parameters)
@@ -294,8 +274,8 @@ def _resolver(runner: GraphRunner, declared: GraphField) -> Any:
 
     async def resolve_node(_source: Any, info: GraphQLResolveInfo[GraphContext], *, id: str) -> Answer:
         node = runner.registry.by_prefix.get(prefix_of(id) or "")
-        if node is None or node.by_id is None:
-            problem = "not an id that leads to a node."
+        if node is None:
+            problem = "it is not an id."
             raise graphql_error(ValueInvalid(argument=f"{declared.owner}.{declared.name}(id:)", problem=problem))
         return await runner.answer(declared, info, node=node)
 

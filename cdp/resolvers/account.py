@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Text, Uuid, func, select
 
 from cdp.access.tables import staff
+from cdp.db.ids import read_id
 from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Inline, Row, Rows
 from cdp.graph.today import today
@@ -12,7 +13,6 @@ from cdp.identify.tables import customer
 from cdp.ledger import statement as statements
 from cdp.ledger.money import is_currency
 from cdp.ledger.tables import account, ledger_entry, sales_order
-from cdp.resolvers.customer import read_id
 from cdp.resolvers.money import money, total
 
 

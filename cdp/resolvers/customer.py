@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, func, literal_col
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from cdp.access.tables import source
-from cdp.db.ids import parse_id
+from cdp.db.ids import read_id
 from cdp.events.tables import interaction
 from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Row, Rows, by
@@ -40,15 +40,6 @@ def customer_id(arguments: Arguments, name: str = "id") -> ColumnElement[Any]:
     given = arguments.bind(name, Uuid(), lambda text: read_id(text, "cus"))
     moved = select(customer_redirect.c.target_customer_id).where(customer_redirect.c.customer_id == given)
     return func.coalesce(moved.scalar_subquery(), given)
-
-
-def read_id(text: str, prefix: str) -> Any:
-    """The UUID in a typed id. Raises ValueError with a sentence when it is malformed or of another type."""
-    found = parse_id(text, prefix)
-    if found is None:
-        message = f"an id of this type looks like {prefix}_0123456789abcdef0123456789abcdef."
-        raise ValueError(message)
-    return found
 
 
 def by_id(_row: Row, arguments: Arguments) -> Rows:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from cdp.db.ids import read_id
 from cdp.graph.compiler import Arguments
 from cdp.graph.declaration import Inline, Row, Rows, by
 from cdp.graph.today import today
@@ -34,7 +35,6 @@ from cdp.ledger.tables import (
     shipment,
     shipment_line,
 )
-from cdp.resolvers.customer import read_id
 from cdp.resolvers.money import money
 
 _ENDED: Final = ("delivered", "cancelled", "returned")

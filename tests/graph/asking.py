@@ -24,11 +24,12 @@ ARGUMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A document that reads `type.field`; `$id` in it stands for an id of the root field's."""
+    """A document that reads `type.field`; `$id` in it stands for an id of a `start`, the type that the root field leads to."""
 
     type: str
     field: str
     root: str
+    start: str
     document: str
 
 
@@ -43,11 +44,13 @@ def questions(schema: GraphQLSchema) -> list[Question]:
         concrete = schema.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else [kind]
         head = f"{name}{_arguments(name, root)} {{"
         starts += [(start, name, [head] if start is kind else [head, f"... on {start.name} {{"]) for start in concrete]
-    queue = deque((start, root, opened) for start, root, opened in starts if isinstance(start, GraphQLObjectType))
+    queue = deque(
+        (start, root, start.name, opened) for start, root, opened in starts if isinstance(start, GraphQLObjectType)
+    )
     seen: set[tuple[str, str]] = set()
     found: list[Question] = []
     while queue:
-        kind, root, opened = queue.popleft()
+        kind, root, start, opened = queue.popleft()
         by_id = "(id: $id)" in opened[0] and len(opened) <= 1 + (root == "node")
         if (kind.name, root if by_id else "") in seen:
             continue
@@ -58,9 +61,9 @@ def questions(schema: GraphQLSchema) -> list[Question]:
             leaf = asked if is_leaf_type(inner) else f"{asked} {{ __typename }}"
             head = "query($id: ID!)" if "$id" in opened[0] else "query"
             body = " ".join([*opened, leaf, *("}" for _ in opened)])
-            found.append(Question(kind.name, name, root, f"{head} {{ {body} }}"))
+            found.append(Question(kind.name, name, root, start, f"{head} {{ {body} }}"))
             if isinstance(inner, GraphQLObjectType):
-                queue.append((inner, root, [*opened, f"{asked} {{"]))
+                queue.append((inner, root, start, [*opened, f"{asked} {{"]))
     return found
 
 

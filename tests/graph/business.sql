@@ -52,7 +52,7 @@ SELECT customer_id, order_id, l, account_id, 'P' || l, 'Product ' || l, l + 0.5,
 INSERT INTO order_event (customer_id, order_id, account_id, kind, occurred_at, source_id, record_key)
 SELECT customer_id, order_id, account_id, 'placed', placed_at, source_id, 'placed' FROM sales_order;
 INSERT INTO shipment (customer_id, shipment_id, order_id, account_id, source_id, number, status, carrier, promised_on, shipped_at, delivered_at)
-SELECT customer_id, new_id(), order_id, account_id, source_id, 'SH-' || number, 'shipped', 'Post', promised_on, placed_at + interval '1 day', NULL
+SELECT customer_id, pg_temp.id('000a', (row_number() OVER (ORDER BY order_id))::int), order_id, account_id, source_id, 'SH-' || number, 'shipped', 'Post', promised_on, placed_at + interval '1 day', NULL
 FROM sales_order WHERE status = 'partly_shipped';
 INSERT INTO shipment_line (customer_id, shipment_id, line_no, order_id, account_id, quantity)
 SELECT customer_id, shipment_id, 1, order_id, account_id, 1 FROM shipment;
