@@ -3,6 +3,7 @@ the end.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -151,6 +152,42 @@ def test_ids_are_stable_and_every_id_ever_given_still_leads_to_its_customer(
         assert ended <= {one for (one,) in recorded.fetchall()}
         for one in ended:
             assert leads[one] < one, "the older id survives"
+
+
+def test_sixteen_writers_at_once_end_as_one_would(world: World, shared_database_url: str) -> None:
+    connection, sources = world
+    random = Random(20260301)
+    told = [
+        {
+            "source": random.choice(SOURCES),
+            "key": random.choice(PEOPLE),
+            "says": random.sample(OTHERS + PEOPLE[5:9], k=2),
+            "at": random.randint(0, 50),
+            "message": f"m{number:03}",
+            "kind": "person",
+            "traits": {"city": random.choice(["x", "y"])},
+            "group": None,
+        }
+        for number in range(320)
+    ]
+    drafts = [_draft(sources, one) for one in told]
+    forget(connection)
+    _tell(connection, drafts)
+    expected, expected_contacts = graph(connection), _contacts(connection)
+    forget(connection)
+
+    def write(mine: Sequence[ClaimDraft]) -> None:
+        with connect(shared_database_url, autocommit=True) as own:
+            for start in range(0, len(mine), 4):
+                _tell(own, mine[start : start + 4])
+
+    random.shuffle(drafts)
+    with ThreadPoolExecutor(16) as writers:
+        # Each writer has its twenty messages, and the next writer has half of them too.
+        list(writers.map(write, [(drafts + drafts)[start : start + 30] for start in range(0, 320, 20)]))
+    check(connection)
+    assert graph(connection) == expected
+    assert _contacts(connection) == expected_contacts
 
 
 def _draft(sources: Mapping[str, UUID], told: Mapping[str, Any]) -> ClaimDraft:
