@@ -1,7 +1,7 @@
 """What the demo remembers in its data directory: what it is made of, the secrets it handed out, and whether it is whole.
 
-`demo.json` tells programs where things are and how to get in; it exists while the demo serves. The memory beside it is
-the demo's own, so that a start that was killed goes on where it stopped. Both are for the owner's eyes only.
+`demo.json` tells programs where things are and how to get in; a start writes it when all is ready. The memory beside it
+is the demo's own, so that a start that was killed goes on where it stopped. Both are for the owner's eyes only.
 """
 
 import fcntl
