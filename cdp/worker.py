@@ -5,15 +5,17 @@ comes back with it. Several workers may run side by side; what they leave behind
 """
 
 import contextlib
+import gc
 import threading
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import psycopg
 import structlog
 
 from cdp.db.engine import connect
-from cdp.ingest.stitching import stitch
+from cdp.ingest.stitching import Stitched, stitch
 
 POLL_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
@@ -41,15 +43,36 @@ def drain(database_url: str) -> int:
     """Stitch until nothing waits; how many messages were taken. For tests, the demo and one-off runs."""
     taken = 0
     with connect(database_url, "cdp_app", autocommit=True) as connection:
-        while done := stitch(connection).taken:
+        while done := _round(connection).taken:
             taken += done
     return taken
+
+
+def _round(connection: psycopg.Connection[tuple[object, ...]]) -> Stitched:
+    with _uncollected():
+        return stitch(connection)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: a round makes a hundred thousand objects and no cycles, and a bounded
+    number.
+
+    Without this the collector walks the whole program's objects several times a round; it took a third of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _work(connection: psycopg.Connection[tuple[object, ...]], stop: threading.Event) -> None:
     while not stop.is_set():
         began = time.perf_counter()
-        done = stitch(connection)
+        done = _round(connection)
         if done.taken:
             seconds = round(time.perf_counter() - began, 3)
             _log.info("stitched", count=done.taken, failed=done.failed, seconds=seconds)
