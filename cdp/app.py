@@ -3,13 +3,14 @@
 Wiring only: each room brings its routes. On start it opens the pools, which survive a database that is not there yet.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+import structlog
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
@@ -25,6 +26,7 @@ from cdp.schema import open_graph
 from cdp.schema.endpoint import graphql_routes
 from cdp.settings import Settings, SettingsError, load_settings
 
+log = structlog.stdlib.get_logger("cdp.app")
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
@@ -47,7 +49,7 @@ def create_app(settings: Settings) -> Starlette:
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=10))
             app.state.tokens = TokenVerifier(pool, settings, http=http)
             if settings.issuer_is_embedded:
-                await prepare_issuer(pool, settings)
+                await _prepare(pool, settings)
             yield
 
     health = Health(lambda: settings.database_url)
@@ -60,6 +62,14 @@ def create_app(settings: Settings) -> Starlette:
     if settings.issuer_is_embedded:
         routes += [Mount("/idp", routes=issuer_routes(pool, settings)), *well_known_routes(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(RequestLog, observe=health.observe)])
+
+
+async def _prepare(pool: Callable[[], Pool], settings: Settings) -> None:
+    """Make the issuer's key and client now. With no database yet, its first request does; until then /readyz says no."""
+    try:
+        await prepare_issuer(pool, settings)
+    except (OperationalError, PoolTimeout):
+        log.warning("the issuer waits for the database")
 
 
 def __getattr__(name: str) -> Starlette:
