@@ -103,19 +103,16 @@ def _redraw(
         shared=frozenset(one for one, owner in before.items() if owner is None),
     )
     drawn = redraw(resolution, claims, stored, time_ordered_id)
-    _store(connection, told, known, drawn, resolution_before=before)
+    _store(connection, told, known, drawn, owners_before=before)
     queries.change_refusals(connection, claims.keys(), resolution.refusals)
     customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
     others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
     after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
     queries.change_shown(connection, queries.shown(connection, customers), after)
+    homes = {one.profile_id: one.customer_id for one in known.attached.values()} | dict(drawn.homes)
     attached = {
-        **known.attached,
-        **{key: Attached(profile_id=one, customer_id=drawn.homes[one]) for key, one in known.new.items()},
-    }
-    attached = {
-        key: Attached(profile_id=one.profile_id, customer_id=drawn.homes.get(one.profile_id, one.customer_id))
-        for key, one in attached.items()
+        key: Attached(profile_id=profile_id, customer_id=homes[profile_id])
+        for key, profile_id in known.profile_ids.items()
     }
     return attached, set(drawn.homes.values())
 
@@ -126,7 +123,7 @@ def _store(
     known: _Known,
     drawn: Redrawing,
     *,
-    resolution_before: Mapping[Identifier, UUID | None],
+    owners_before: Mapping[Identifier, UUID | None],
 ) -> None:
     """Write the redrawing, in the order that leaves no row without its customer."""
     queries.put_customers(connection, drawn.created)
@@ -155,7 +152,7 @@ def _store(
         connection,
         [(drawn.homes[one], one, founded) for one, founded in drawn.founded.items() if one not in new],
     )
-    queries.change_owners(connection, resolution_before, drawn.owners)
+    queries.change_owners(connection, owners_before, drawn.owners)
     queries.end_customers(connection, drawn.ended, drawn.redirects, drawn.merges)
 
 
