@@ -23,9 +23,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 @source.command("create")
 def create_a_source(
     name: Annotated[str, typer.Argument(help="Unique name, e.g. web-shop.")],
+    *,
     channel: Annotated[str, typer.Option(help="web, app, store, phone, email, visit, erp or crm.")] = "web",
     division: Annotated[str | None, typer.Option(help="Part of the company it belongs to.")] = None,
     location: Annotated[str | None, typer.Option(help="Where it stands.")] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="Origin whose pages may post, e.g. https://shop.example; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a source and print its write key."""
@@ -33,7 +37,14 @@ def create_a_source(
     from cdp.ingest.sources import create_source
 
     with database(load_settings()) as url, connect(url) as connection:
-        made = create_source(connection, name, channel=channel, division=division, location=location)
+        made = create_source(
+            connection,
+            name,
+            channel=channel,
+            division=division,
+            location=location,
+            allowed_origins=tuple(origin or ()),
+        )
     _tell({"name": name, "write_key": made.write_key}, as_json=as_json)
 
 
