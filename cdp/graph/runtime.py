@@ -36,7 +36,7 @@ from cdp.graph.compiler import Compiler
 from cdp.graph.declaration import GraphField, GraphType, Registry
 from cdp.graph.given import Variables, nullable, shape
 from cdp.graph.plan import Execution, Limits, Plan
-from cdp.graph.refusal import TooSlow, ValueInvalid, graphql_error
+from cdp.graph.refusal import LimitExceeded, TooSlow, ValueInvalid, graphql_error
 
 PLANS_KEPT: Final = 2_000
 _JSON_OID: Final = 114
@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
-    """What one operation runs with. `statements` counts what was sent to the database."""
+    """What one operation runs with. `statements`: sent to the database; `nodes`: what all its root fields can answer."""
 
     viewer: Viewer
     today: date
@@ -74,6 +74,7 @@ class GraphContext:
     limits: Limits = field(default_factory=Limits)
     checked: bool = False
     statements: int = 0
+    nodes: int = 0
 
 
 class PlanCache:
@@ -116,6 +117,10 @@ class GraphRunner:
         """Answer a root field. `node`: the concrete type where the field's own is an interface."""
         context = info.context
         plan = self._plan(declared, info, context, node)
+        context.nodes += plan.nodes
+        if context.nodes > context.limits.nodes:
+            limit = LimitExceeded(limit="nodes", asked=context.nodes, most=context.limits.nodes)
+            raise graphql_error(limit, list(info.field_nodes))
         if plan.sql is None:
             return Answer(None, plan.refusals, plan.type_name)
         found = await _run(

@@ -24,7 +24,7 @@ from strawberry.types.graphql import OperationType
 from cdp.access.tokens import TokenMissing, who
 from cdp.access.viewer import Tool
 from cdp.errors import CdpError, Invalid, NotFound, TooLarge
-from cdp.graph.refusal import shown
+from cdp.graph.refusal import LimitExceeded, shown
 from cdp.schema.execution import Graph, schema
 from cdp.schema.graphiql import asset_routes, page
 from cdp.schema.negotiation import preferred
@@ -34,6 +34,7 @@ GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
+LARGEST_DOCUMENT_CHARACTERS: Final = 64 * 1024  # caches hold a few thousand documents
 _READS: Final = {OperationType.QUERY}
 _ALL: Final = {OperationType.QUERY, OperationType.MUTATION}
 
@@ -119,7 +120,10 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [shown(error) for error in result.errors]
-    executed = not isinstance(result, PreExecutionError)
+    # Variables that don't fit are found out when execution begins, yet nothing is executed: no error has a path.
+    executed = not isinstance(result, PreExecutionError) and (
+        result.data is not None or any(error.path for error in result.errors or ())
+    )
     if executed:
         body["data"] = result.data
     # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
@@ -177,6 +181,9 @@ def _decoded(text: bytes, what: str) -> Any:
 def _checked(asked: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(asked.get("query"), str) or not asked["query"].strip():
         raise RequestMalformed(problem="query must be a GraphQL document.")
+    if len(asked["query"]) > LARGEST_DOCUMENT_CHARACTERS:
+        most = LARGEST_DOCUMENT_CHARACTERS
+        raise LimitExceeded(limit="characters in its document", asked=len(asked["query"]), most=most)
     for name, kind, what in (
         ("variables", dict, "an object"),
         ("operationName", str, "a text"),

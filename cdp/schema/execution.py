@@ -1,6 +1,6 @@
 """The schema made, and executed in process: the same path for HTTP requests and for the extranet's stored operations."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import orjson
 import strawberry
 import structlog
-from graphql import GraphQLError, parse, validate
+from graphql import GraphQLError, OperationDefinitionNode, parse, validate
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from cdp.access.viewer import Viewer
@@ -26,16 +26,42 @@ from cdp.graph.refusal import Internal, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
 from cdp.schema.base import SCALARS, graph
 from cdp.schema.customer import Affiliation
+from cdp.schema.limits import DocumentLimits
 from cdp.schema.query import Query
 from cdp.schema.query import Viewer as ViewerType
 from cdp.schema.statement import Statement
 
 log = structlog.stdlib.get_logger("cdp.schema")
 MOST_TOKENS: Final = 10_000
-MOST_ALIASES: Final = 200
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(graph, [Query, ViewerType])
+
+
+class _OperationNamed(SchemaExtension):
+    """Several operations and no name is a request error (specification §6.1); Strawberry would run the first."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Ahead of validation."""
+        asked = self.execution_context
+        definitions = asked.graphql_document.definitions if asked.graphql_document else ()
+        operations = [each for each in definitions if isinstance(each, OperationDefinitionNode)]
+        if asked._provided_operation_name is None and len(operations) > 1:  # noqa: SLF001 - `operation_name` names the first
+            asked.pre_execution_errors = [
+                GraphQLError("operationName must name one of the document's operations.", operations)
+            ]
+        yield
+
+
+class _ValidationOnce(ValidationCache):
+    """Strawberry's cache of validations, for documents that are within the limits."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Leave a refusal as it is."""
+        if self.execution_context.pre_execution_errors:
+            yield
+        else:
+            yield from super().on_validate()
 
 
 class _Schema(strawberry.Schema):
@@ -56,9 +82,10 @@ schema: Final = _Schema(
     execution_context_class=GraphExecutor,
     extensions=[
         lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: MaxAliasesLimiter(max_alias_count=MOST_ALIASES),
         lambda: ParserCache(maxsize=1000),
-        lambda: ValidationCache(maxsize=1000),
+        _OperationNamed,
+        DocumentLimits,
+        lambda: _ValidationOnce(maxsize=1000),
     ],
 )
 runner: Final = GraphRunner(graph, schema._schema)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
