@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from cdp.db.engine import connect
 from cdp.ingest.messages import LARGEST_BATCH_BYTES, LARGEST_MESSAGE_BYTES, MOST_MESSAGES
 from cdp.ingest.sources import KeyRing, rotate_write_key
 from tests.ingest.door import Sender, door, make_sender
+from tests.live import client, serve
 
 SUCCESS = {"success": True}
 
@@ -294,6 +296,25 @@ def test_more_requests_than_fit_are_told_to_come_back(database_url: str) -> None
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
         assert int(answer.headers["retry-after"]) > 0
         assert knock.count() == 0
+
+
+def test_under_a_rush_every_200_is_stored_and_every_other_told_to_come_back(database_url: str) -> None:
+    sender = make_sender(database_url)
+    with serve(door(database_url, most_in_flight=2)) as url:
+
+        def send(number: int) -> int:
+            with client(url) as http:
+                batch = [{"type": "page", "userId": "u1", "messageId": f"m{number}-{n}"} for n in range(200)]
+                answer = http.post("/v1/batch", json={"batch": batch}, auth=sender.auth)
+                assert answer.status_code == 200 or "retry-after" in answer.headers
+                return answer.status_code
+
+        with ThreadPoolExecutor(16) as senders:
+            statuses = list(senders.map(send, range(64)))
+    assert set(statuses) <= {200, 429}
+    with connect(database_url) as connection:
+        stored = connection.execute("SELECT count(*) FROM inbox").fetchone()
+    assert stored == (200 * statuses.count(200),)
 
 
 def test_only_posts_are_taken(knock: Knock) -> None:
