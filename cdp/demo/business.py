@@ -32,10 +32,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """Somebody who may sign in to the extranet: e-mail, name, and roles by account number."""
+    """Somebody who may sign in to the extranet: e-mail, name, locale (BCP 47), and roles by account number."""
 
     email: str
     name: str
+    locale: str
     accounts: tuple[tuple[str, str], ...]
 
 
@@ -124,13 +125,13 @@ class Business:
         first, second = self.companies[0], self.companies[1]
         roles = ((first, 0, "finance"), (first, 1, "buyer"), (second, 2, "viewer"), (second, 0, "client_admin"))
         guests = [
-            Guest(email=one.email, name=one.name, accounts=((company.number, role),))
+            Guest(email=one.email, name=one.name, locale=_locale(company), accounts=((company.number, role),))
             for company, place, role in roles
             for one in (company.contacts[place],)
         ]
         both = first.contacts[2]
         accounts = ((first.number, "finance"), (second.number, "buyer"))
-        return [*guests, Guest(email=both.email, name=both.name, accounts=accounts)]
+        return [*guests, Guest(email=both.email, name=both.name, locale=_locale(first), accounts=accounts)]
 
     def _contacts(self) -> Iterator[tuple[Company, Contact]]:
         for company in self.companies:
@@ -190,6 +191,10 @@ def _caller(shopper: Shopper) -> Record:
     if shopper.phone and shopper.habit in ("phone", "web", "web and store"):
         return told | {"phone": shopper.phone} | ({"email": shopper.email} if shopper.habit == "phone" else {})
     return told | {"email": shopper.email}
+
+
+def _locale(company: Company) -> str:
+    return f"en-{company.country.code}"
 
 
 def _manager(company: Company, place: int) -> AccountManager:

@@ -42,6 +42,7 @@ class Member(msgspec.Struct, frozen=True):
 
     email: str
     name: str
+    locale: str
     password: str
     accounts: tuple[Role, ...]
 

@@ -95,7 +95,13 @@ def _write_key(connection: Connection[Any], name: str) -> str:
 def _let_in(keeper: Keeper, memory: Memory, business: Business, database_url: str) -> None:
     if not memory.members:
         memory.members = tuple(
-            Member(guest.email, guest.name, new_password(), tuple(Role(*account) for account in guest.accounts))
+            Member(
+                guest.email,
+                guest.name,
+                guest.locale,
+                new_password(),
+                tuple(Role(*account) for account in guest.accounts),
+            )
             for guest in business.guests()
         )
         keeper.remember(memory)  # before it counts: a start that is killed from here on knows them next time
@@ -108,6 +114,7 @@ def _let_in(keeper: Keeper, memory: Memory, business: Business, database_url: st
                     email=member.email,
                     name=member.name,
                     password=member.password,
+                    locale=member.locale,
                     accounts=[(account.number, AccountRole(account.role)) for account in member.accounts],
                 )
 

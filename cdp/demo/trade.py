@@ -16,12 +16,17 @@ from cdp.demo.people import MONTHS, Company, rng_of
 
 DAYS: Final = round(MONTHS * 30.4)
 
-Fate = Literal["plain", "split", "late", "line cancelled", "cancelled", "returned"]
+Fate = Literal["plain", "split", "late", "stuck", "line cancelled", "cancelled", "returned"]
 
-LATELY: Final[tuple[Fate, ...]] = ("plain", "split", "late", "line cancelled", "cancelled", "returned")
-"""What became of a key account's latest orders, the latest first."""
-STUCK: Final = LATELY.index("late")
-"""The one of them that is late and still on the road."""
+LATELY: Final[tuple[tuple[float, Fate], ...]] = (
+    (0, "plain"),
+    (6.5, "split"),
+    (13, "stuck"),
+    (18, "line cancelled"),
+    (22, "cancelled"),
+    (27, "returned"),
+)
+"""What became of a key account's first order that is so many days old: so that each of them has every kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +94,18 @@ class TradeOrder:
 
 
 def orders_of(seed: int, company: Company, now: datetime) -> list[TradeOrder]:
-    """A company's orders of the last `MONTHS` months, the latest first."""
+    """A company's orders of the last `MONTHS` months, the latest first; numbers rise with time."""
     rng = rng_of(seed, "orders", company.key)
+    ages = list(_ages(rng, company))
+    lately = list(LATELY) if company.is_key_account else []
     orders = []
-    for place, age_days in enumerate(_ages(rng, company)):
+    for place, age_days in enumerate(ages):
         placed_at = (now - timedelta(days=age_days)).replace(second=0, microsecond=0)
         if age_days > 1:
             placed_at = _office_hours(placed_at, rng)
-        orders.append(_order(rng, company, place, placed_at, now))
+        fate = lately.pop(0)[1] if lately and age_days >= lately[0][0] else _fate(rng, company, place)
+        number = f"SO-{company.number[2:]}{len(ages) - place:03d}"
+        orders.append(_order(rng, company, place, number, fate=fate, placed_at=placed_at, now=now))
     return orders
 
 
@@ -161,25 +170,26 @@ def shipment_records(order: TradeOrder, now: datetime) -> Iterator[dict[str, Any
 
 
 def _ages(rng: random.Random, company: Company) -> Iterator[float]:
-    """Days since each order, the latest first. Key accounts order about weekly, the others when they need something."""
+    """Days since each order, the latest first. Key accounts order twice a week, the others when they need
+    something.
+    """
     age = rng.uniform(0.05, 0.6) if company.is_key_account else rng.expovariate(1 / 20)
     while age < DAYS:
         yield age
-        age += rng.uniform(5, 9) if company.is_key_account else 3 + rng.expovariate(1 / 34)
+        age += rng.uniform(2.5, 5.5) if company.is_key_account else 3 + rng.expovariate(1 / 34)
 
 
 def _fate(rng: random.Random, company: Company, place: int) -> Fate:
-    """Key accounts have their latest orders in every state there is; the rest falls as it falls."""
-    if company.is_key_account and place < len(LATELY):
-        return LATELY[place]
+    """What becomes of an order; most are sent in one piece and in time."""
     if company.is_key_account and place % 17 == 11:
         return "cancelled"
     fates: tuple[Fate, ...] = ("plain", "split", "late", "line cancelled", "returned")
     return rng.choices(fates, (70, 14, 9, 5, 2))[0]
 
 
-def _order(rng: random.Random, company: Company, place: int, placed_at: datetime, now: datetime) -> TradeOrder:
-    fate = _fate(rng, company, place)
+def _order(
+    rng: random.Random, company: Company, place: int, number: str, *, fate: Fate, placed_at: datetime, now: datetime
+) -> TradeOrder:
     # Every fourth order of a key account is for its business in the other currency.
     currency = company.other_currency if company.is_key_account and place % 4 == 3 else company.currency
     count = rng.randint(2, 5) if company.is_key_account else rng.randint(1, 3)
@@ -192,7 +202,6 @@ def _order(rng: random.Random, company: Company, place: int, placed_at: datetime
         price = product.price(currency)
         lines.append(Line(line_no=line_no, product=product, quantity=quantity, cancelled=cancelled, unit_price=price))
     lead_days = rng.randint(3, 8)
-    number = f"SO-{company.number[2:]}{place:03d}"
     cancelled_at = _past(placed_at + timedelta(hours=rng.uniform(20, 60)), now) if fate == "cancelled" else None
     purchasing = company.contacts[min(1, len(company.contacts) - 1)]
     order = TradeOrder(
@@ -213,7 +222,7 @@ def _order(rng: random.Random, company: Company, place: int, placed_at: datetime
     )
     if fate == "cancelled":
         return order
-    return _with_consignments(rng, order, lead_days, place if company.is_key_account else -1, now)
+    return _with_consignments(rng, order, lead_days, now)
 
 
 def _hours_to_confirm(rng: random.Random, company: Company, place: int) -> float:
@@ -223,14 +232,12 @@ def _hours_to_confirm(rng: random.Random, company: Company, place: int) -> float
     return rng.uniform(2, 22)
 
 
-def _with_consignments(
-    rng: random.Random, order: TradeOrder, lead_days: int, place_in_time: int, now: datetime
-) -> TradeOrder:
+def _with_consignments(rng: random.Random, order: TradeOrder, lead_days: int, now: datetime) -> TradeOrder:
     wanted = tuple(line for line in order.lines if line.wanted)
     parts = (wanted[:1], wanted[1:]) if order.fate == "split" and len(wanted) > 1 else (wanted,)
     consignments = []
     for place, part in enumerate(parts):
-        delay = rng.uniform(4, 10) if order.fate == "late" else 0.0
+        delay = {"late": rng.uniform(4, 10), "stuck": 3}.get(order.fate, 0.0)
         delay += rng.uniform(5, 12) * place
         shipped_at = order.placed_at + timedelta(days=lead_days - rng.uniform(1.2, 2.2) + delay)
         delivered_at = shipped_at + timedelta(days=rng.uniform(0.7, 1.2))
@@ -241,7 +248,7 @@ def _with_consignments(
                 lines=part,
                 promised_on=promised_on,
                 shipped_at=_past(shipped_at, now),
-                delivered_at=_past(delivered_at, now) if place_in_time != STUCK else None,
+                delivered_at=_past(delivered_at, now) if order.fate != "stuck" else None,
                 carrier=rng.randrange(len(CARRIERS)),
                 tracking=rng.randrange(10**8, 10**9),
             )

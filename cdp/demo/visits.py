@@ -62,7 +62,7 @@ def messages_of_contact(seed: int, company: Company, contact: Contact, now: date
         yield from _pages(rng, f"{key}-{visit}", who, begin, now, most=4)
     if contact.role == "Purchasing" and company.is_key_account:
         ordered = now - timedelta(days=rng.uniform(0.2, 3))
-        order = _order(rng, f"W-{company.number}-1", company.currency, {"purchase_order": f"WEB-{contact.user_id}"})
+        order = _order(rng, f"W-{company.number[2:]}1", company.currency, {"purchase_order": f"WEB-{contact.user_id}"})
         yield _message(
             WEB.name, f"{key}-o", "track", who, ordered, event="Order Completed", properties=order, context=context
         )
