@@ -32,8 +32,8 @@ _IN_CURRENCY = {
 class AccountTier(enum.Enum):
     """Standard or key account."""
 
-    STANDARD = "standard"
-    KEY = "key"
+    STANDARD = strawberry.enum_value("standard", description="Like any other.")
+    KEY = strawberry.enum_value("key", description="A key account, with an account manager and the extranet.")
 
 
 @graph.type(
@@ -65,7 +65,7 @@ class LedgerEntry(Node):
     document_number: str = scalar("document_number", "Number of the document.", filters=True)
     posted_on: date = scalar("posted_on", "Posting date.", filters=True, orders=True)
     due_on: date | None = scalar("due_on", "Due date.", filters=True, orders=True, nullable=True)
-    amount: Money = one(order_resolvers.amount, "Signed amount.")
+    amount: Money = one(order_resolvers.amount, "Signed amount.", sums="amount")
     purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
     description: str | None = scalar("description", "What it is for.")
     recorded_at: datetime = scalar("recorded_at", "When it reached the ledger.", member=None)
@@ -121,16 +121,18 @@ class Account(Node):
         inputs=_IN_CURRENCY,
     )
     open_order_count: int = scalar(resolvers.open_orders, "Orders neither delivered nor ended.")
-    holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.")
+    holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.", filters=True)
     manager: Staff | None = one(resolvers.manager, "The account manager.")
-    orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.")
+    orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.", filters=True)
     ledger: Connection[LedgerEntry] = page(
         resolvers.entries,
         "Its ledger, latest posted first.",
         scope=Scope.LEDGER_READ,
         member=Scope.LEDGER_READ,
+        filters=True,
     )
     invoices: Connection[LedgerEntry] = page(
-        resolvers.invoices, "Its invoices, latest first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+        resolvers.invoices, "Its invoices, latest first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ,
+        filters=True,
     )
     statement: Statement = statement_of_account()

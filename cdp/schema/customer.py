@@ -27,16 +27,16 @@ LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
 class CustomerKind(enum.Enum):
     """Person or organisation."""
 
-    PERSON = "person"
-    ORGANISATION = "organisation"
+    PERSON = strawberry.enum_value("person", description="A human being.")
+    ORGANISATION = strawberry.enum_value("organisation", description="A company or institution.")
 
 
 @strawberry.enum(description="Who began a contact.")
 class Direction(enum.Enum):
     """Inbound or outbound."""
 
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
+    INBOUND = strawberry.enum_value("inbound", description="The customer.")
+    OUTBOUND = strawberry.enum_value("outbound", description="We did.")
 
 
 @graph.type(scope=Scope.GRAPH_READ, table=source, key=("source_id",))
@@ -142,20 +142,27 @@ class Customer(Node):
         scope=Scope.GRAPH_PII,
         member=None,
         inputs={"namespace": (str | None, strawberry.UNSET, "Only of this namespace.")},
+        filters=True,
     )
     profiles: Connection[Profile] = page(
-        resolvers.profiles, "What each source says.", scope=Scope.GRAPH_PII, member=None
+        resolvers.profiles, "What each source says.", scope=Scope.GRAPH_PII, member=None,
+        filters=True,
     )
     accounts: Connection[LazyAccount] = page(resolvers.accounts, "Commercial accounts held, by number.")
     orders: Connection[LazyOrder] = page(resolvers.orders, "Orders of all accounts held, latest first.")
     interactions: Connection[Interaction] = page(
-        resolvers.interactions, "Contacts through every channel, latest first.", scope=Scope.GRAPH_PII, member=None
+        resolvers.interactions, "Contacts through every channel, latest first.", scope=Scope.GRAPH_PII, member=None,
+        filters=True,
+        filters=True,
+        filters=True,
     )
     contacts: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
-        resolvers.contacts, "People of this organisation.", member=None
+        resolvers.contacts, "People of this organisation.", member=None,
+        filters=True,
     )
     organisations: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
-        resolvers.organisations, "Organisations this person belongs to.", member=None
+        resolvers.organisations, "Organisations this person belongs to.", member=None,
+        filters=True,
     )
 
 
@@ -165,5 +172,5 @@ class Affiliation:
 
     role: str | None = scalar("role", "Position or role, as told.", filters=True)
     since_at: datetime = scalar("since_at", "First told.")
-    person: Customer = one(resolvers.affiliated_person, "The person.")
-    organisation: Customer = one(resolvers.affiliated_organisation, "The organisation.")
+    person: Customer = one(resolvers.affiliated_person, "The person.", filters=True)
+    organisation: Customer = one(resolvers.affiliated_organisation, "The organisation.", filters=True)

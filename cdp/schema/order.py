@@ -27,52 +27,52 @@ OF_THE_ACCOUNT = account_resolvers.visible
 class OrderStatus(enum.Enum):
     """Status of an order."""
 
-    PLACED = "placed"
-    CONFIRMED = "confirmed"
-    PARTLY_SHIPPED = "partly_shipped"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
-    RETURNED = "returned"
+    PLACED = strawberry.enum_value("placed", description="Received.")
+    CONFIRMED = strawberry.enum_value("confirmed", description="Accepted by us.")
+    PARTLY_SHIPPED = strawberry.enum_value("partly_shipped", description="Some of it has left.")
+    SHIPPED = strawberry.enum_value("shipped", description="All of it has left.")
+    DELIVERED = strawberry.enum_value("delivered", description="All of it has arrived.")
+    CANCELLED = strawberry.enum_value("cancelled", description="Called off.")
+    RETURNED = strawberry.enum_value("returned", description="Sent back.")
 
 
 @strawberry.enum(description="Where an order line stands.")
 class OrderLineStatus(enum.Enum):
     """Status of a line."""
 
-    OPEN = "open"
-    PARTLY_SHIPPED = "partly_shipped"
-    SHIPPED = "shipped"
-    CANCELLED = "cancelled"
-    RETURNED = "returned"
+    OPEN = strawberry.enum_value("open", description="Nothing of it has left yet.")
+    PARTLY_SHIPPED = strawberry.enum_value("partly_shipped", description="Some of it has left.")
+    SHIPPED = strawberry.enum_value("shipped", description="All of it that was not cancelled has left.")
+    CANCELLED = strawberry.enum_value("cancelled", description="All of it was called off.")
+    RETURNED = strawberry.enum_value("returned", description="All of it came back.")
 
 
 @strawberry.enum(description="Where a shipment stands.")
 class ShipmentStatus(enum.Enum):
     """Status of a shipment."""
 
-    PLANNED = "planned"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    RETURNED = "returned"
-    LOST = "lost"
+    PLANNED = strawberry.enum_value("planned", description="Not sent yet.")
+    SHIPPED = strawberry.enum_value("shipped", description="On its way.")
+    DELIVERED = strawberry.enum_value("delivered", description="Arrived.")
+    RETURNED = strawberry.enum_value("returned", description="Came back.")
+    LOST = strawberry.enum_value("lost", description="Lost on the way.")
 
 
 @strawberry.enum(description="What happened to an order.")
 class OrderEventKind(enum.Enum):
     """Kinds of timeline entries."""
 
-    PLACED = "placed"
-    CONFIRMED = "confirmed"
-    UPDATED = "updated"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    INVOICED = "invoiced"
-    CREDITED = "credited"
-    PAID = "paid"
-    CANCELLED = "cancelled"
-    REFUNDED = "refunded"
-    RETURNED = "returned"
+    PLACED = strawberry.enum_value("placed", description="The order was received.")
+    CONFIRMED = strawberry.enum_value("confirmed", description="We accepted it.")
+    UPDATED = strawberry.enum_value("updated", description="It was changed.")
+    SHIPPED = strawberry.enum_value("shipped", description="A shipment left.")
+    DELIVERED = strawberry.enum_value("delivered", description="A shipment arrived.")
+    INVOICED = strawberry.enum_value("invoiced", description="An invoice was posted.")
+    CREDITED = strawberry.enum_value("credited", description="A credit note was posted.")
+    PAID = strawberry.enum_value("paid", description="Its invoices were paid in full.")
+    CANCELLED = strawberry.enum_value("cancelled", description="It was called off.")
+    REFUNDED = strawberry.enum_value("refunded", description="Money was paid back.")
+    RETURNED = strawberry.enum_value("returned", description="Goods came back.")
 
 
 @graph.type(
@@ -95,7 +95,7 @@ class OrderLine:
     quantity_returned: Decimal = scalar("quantity_returned", "Returned since.")
     quantity_shipped: Decimal = scalar(resolvers.quantity_shipped, "Left in shipments so far.")
     unit_price: Money = one(resolvers.unit_price, "Price of one.")
-    amount: Money = one(resolvers.amount, "Amount of the line.")
+    amount: Money = one(resolvers.amount, "Amount of the line.", sums="amount")
     status: OrderLineStatus = scalar(resolvers.line_status, "Where it stands, by quantities.")
     promised_on: date | None = scalar("promised_on", "Promised for.")
 
@@ -186,12 +186,12 @@ class Order(Node):
     late: bool = scalar(
         resolvers.is_late, "Promised for a day that is past, and neither delivered nor ended.", filters=True
     )
-    total: Money = one(resolvers.total, "Total, taxes included.")
+    total: Money = one(resolvers.total, "Total, taxes included.", sums="total")
     refunded: Money = one(resolvers.refunded, "Paid back so far.")
-    account: LazyAccount = one(resolvers.account_of, "The account it belongs to.")
-    customer: LazyCustomer = one(resolvers.customer_of, "The holder of that account.")
-    contact: LazyCustomer | None = one(resolvers.contact_of, "The person who placed it, where that is not the holder.")
+    account: LazyAccount = one(resolvers.account_of, "The account it belongs to.", filters=True)
+    customer: LazyCustomer = one(resolvers.customer_of, "The holder of that account.", filters=True)
+    contact: LazyCustomer | None = one(resolvers.contact_of, "The person who placed it, where that is not the holder.", filters=True)
     line_count: int = scalar(resolvers.line_count, "How many lines.")
-    lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.")
+    lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.", filters=True)
     shipments: list[Shipment] = many(resolvers.shipments, "What was sent, by number.")
     timeline: list[OrderEvent] = many(resolvers.timeline, "What happened, oldest first.")

@@ -25,33 +25,36 @@ LEDGER = Scope.LEDGER_READ
 class EntryKind(enum.Enum):
     """Kinds of ledger entries."""
 
-    INVOICE = "invoice"
-    DEBIT_NOTE = "debit_note"
-    INTEREST = "interest"
-    REFUND = "refund"
-    PAYMENT = "payment"
-    CREDIT_NOTE = "credit_note"
-    WRITE_OFF = "write_off"
-    DISCOUNT = "discount"
+    INVOICE = strawberry.enum_value("invoice", description="What was sold, owed by the client.")
+    DEBIT_NOTE = strawberry.enum_value("debit_note", description="Owed on top of an invoice.")
+    INTEREST = strawberry.enum_value("interest", description="Owed for paying late.")
+    REFUND = strawberry.enum_value("refund", description="Paid back to the client, a debit.")
+    PAYMENT = strawberry.enum_value("payment", description="Paid by the client, a credit.")
+    CREDIT_NOTE = strawberry.enum_value("credit_note", description="Given back on an invoice, a credit.")
+    WRITE_OFF = strawberry.enum_value("write_off", description="Given up as uncollectable, a credit.")
+    DISCOUNT = strawberry.enum_value("discount", description="Allowed for paying early, a credit.")
 
 
 @strawberry.enum(description="BALANCE_FORWARD: activity of a period. OPEN_ITEM: what is owed as at one date.")
 class StatementKind(enum.Enum):
     """Kinds of statements."""
 
-    BALANCE_FORWARD = "balance_forward"
-    OPEN_ITEM = "open_item"
+    BALANCE_FORWARD = strawberry.enum_value(
+        "balance_forward",
+        description="Opening balance, every entry of the period with the balance after it, closing balance.",
+    )
+    OPEN_ITEM = strawberry.enum_value("open_item", description="What is not settled as at one date, with ageing.")
 
 
 @strawberry.enum(description="How late an open item is; due today is CURRENT.")
 class AgeingBucketName(enum.Enum):
     """Ageing buckets, earliest first."""
 
-    CURRENT = "current"
-    DAYS_1_30 = "1-30"
-    DAYS_31_60 = "31-60"
-    DAYS_61_90 = "61-90"
-    OVER_90 = "over-90"
+    CURRENT = strawberry.enum_value("current", description="Not due yet, or due that very day.")
+    DAYS_1_30 = strawberry.enum_value("1-30", description="1 to 30 days past due.")
+    DAYS_31_60 = strawberry.enum_value("31-60", description="31 to 60 days past due.")
+    DAYS_61_90 = strawberry.enum_value("61-90", description="61 to 90 days past due.")
+    OVER_90 = strawberry.enum_value("over-90", description="More than 90 days past due.")
 
 
 @graph.type(scope=LEDGER, member=LEDGER, key=("entry_id",), visible=account_resolvers.visible)
