@@ -19,7 +19,7 @@ def demo(
     api_port: Port = 8000,
     extranet_port: Port = 8001,
     customers: Annotated[
-        int, typer.Option(min=200, max=200_000, help="People and organisations; counts once.")
+        int, typer.Option(min=200, max=200_000, help="People and organisations, of a first start.")
     ] = 2_400,
     as_json: Annotated[bool, typer.Option("--json", help="When ready print demo.json's content as one line.")] = False,
 ) -> None:

@@ -23,7 +23,11 @@ Advance = Callable[[int], None]
 class Doors:
     """The API of one server, seen from outside."""
 
-    def __init__(self, api: str, write_keys: Mapping[str, str], integrator: Client) -> None:
+    def __init__(
+        self, api: str, write_keys: Mapping[str, str], integrator: Client, *, check: Callable[[], None]
+    ) -> None:
+        """`check` raises when there is no sense in waiting any longer."""
+        self._check = check
         self._http = httpx2.Client(base_url=api, trust_env=False, timeout=120)
         self._write_keys = write_keys
         self._integrator = integrator
@@ -32,8 +36,11 @@ class Doors:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self._http.close()
+        if isinstance(error, httpx2.HTTPError):
+            self._check()  # more to the point than what the connection says
+            raise DoorRefused(door="The API", answer=f"{type(error).__name__}") from error
 
     def track(self, messages: Iterable[Told], advance: Advance) -> None:
         """Send messages in batches, each with the key of its source; a source's messages stay in order."""
@@ -70,6 +77,7 @@ class Doors:
         deadline = time.monotonic() + CATCH_UP_SECONDS
         while pending := self._figure("cdp_inbox_pending"):
             tell_pending(pending)
+            self._check()
             if time.monotonic() > deadline:
                 raise NotCaughtUp(seconds=CATCH_UP_SECONDS, pending=pending)
             time.sleep(0.2)

@@ -19,7 +19,7 @@ from cdp.demo.catalogue import TIME_ZONE
 from cdp.demo.doors import Doors
 from cdp.demo.keeping import Figures, Keeper, Memory, keep
 from cdp.demo.loading import INTEGRATOR, follow_issuer, load, register
-from cdp.demo.servers import Addresses, Child, find_ports, is_free, running, wait_until_ready
+from cdp.demo.servers import Addresses, Child, check, find_ports, is_free, running, wait_until_ready
 from cdp.demo.telling import contract, show
 
 LOOK_SECONDS: Final = 0.5
@@ -46,7 +46,9 @@ def run(data_dir: Path, *, api_port: int, extranet_port: int, customers: int, as
                 )
                 register(keeper, memory, server.url())
                 wait_until_ready(children, addresses)
-            figures = memory.figures or _load(keeper, memory, addresses, server.url(), console)
+            figures = memory.figures or _load(
+                keeper, memory, addresses, children, database_url=server.url(), console=console
+            )
             told = contract(memory, addresses, server.url())
             keeper.tell(told)
             if as_json:
@@ -58,17 +60,25 @@ def run(data_dir: Path, *, api_port: int, extranet_port: int, customers: int, as
             console.print("\nStopping …")
 
 
-def _load(keeper: Keeper, memory: Memory, addresses: Addresses, database_url: str, console: Console) -> Figures:
+def _load(
+    keeper: Keeper,
+    memory: Memory,
+    addresses: Addresses,
+    children: list[Child],
+    *,
+    database_url: str,
+    console: Console,
+) -> Figures:
     business = Business(seed=memory.seed, customers=memory.customers, now=memory.now)
-    with Doors(addresses.api, memory.write_keys, memory.clients[INTEGRATOR]) as doors:
+    integrator = memory.clients[INTEGRATOR]
+    with Doors(addresses.api, memory.write_keys, integrator, check=lambda: check(children)) as doors:
         return load(keeper, memory, business, doors, database_url=database_url, console=console)
 
 
 def _watch(children: list[Child]) -> None:
     """Until interrupted. Raises ServerEnded when one of them ends unasked."""
     while True:
-        for child in children:
-            child.check()
+        check(children)
         time.sleep(LOOK_SECONDS)
 
 

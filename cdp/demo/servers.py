@@ -108,6 +108,12 @@ def running(
             _end(child)
 
 
+def check(children: list[Child]) -> None:
+    """Raise ServerEnded when one of them has ended."""
+    for child in children:
+        child.check()
+
+
 def wait_until_ready(children: list[Child], addresses: Addresses) -> None:
     """Until API and extranet say they are ready. Raises ServerEnded, NotReady."""
     urls = {"api": addresses.api, "extranet": addresses.extranet}
@@ -115,8 +121,7 @@ def wait_until_ready(children: list[Child], addresses: Addresses) -> None:
     with httpx2.Client(trust_env=False, timeout=5) as http:
         for child in children:
             while child.name in urls and not _answers(http, f"{urls[child.name]}/readyz"):
-                for one in children:
-                    one.check()
+                check(children)
                 if time.monotonic() > deadline:
                     raise NotReady(name=child.name, seconds=READY_SECONDS, log=child.log)
                 time.sleep(0.1)
