@@ -44,9 +44,9 @@ from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.types import TypeEngine
 
 from cdp.access.viewer import Member, Viewer
+from cdp.graph.conditions import MOST_VALUES
 from cdp.graph.cursor import order_of
 from cdp.graph.declaration import GraphField, GraphType, Inline, Registry, Row, Rows
-from cdp.graph.filters import MOST_VALUES
 from cdp.graph.given import Given, Variables, read
 from cdp.graph.literals import EMPTY_LIST, json_object, text_literal
 from cdp.graph.page import Page, page_column
@@ -109,6 +109,7 @@ class Compiler:
     refusals: list[GraphQLError] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     nodes: int = 0
+    conditions: int = 0
     _getters: dict[str, Getter] = field(default_factory=dict)
     _aliases: int = 0
     _multiplier: int = 1
@@ -123,7 +124,7 @@ class Compiler:
         try:
             self._authorise_root(declared, nodes, path)
             if node is not None:
-                self._authorise(node.name, node.scope, node.member, nodes, path)
+                self.authorise(node.name, node.scope, node.member, nodes, path)
                 declared = replace(declared, where=node.by_id)
             column = self._edge(declared, None, kind, nodes, path)
         except Refused:
@@ -215,17 +216,17 @@ class Compiler:
         self, target: GraphType, declared: GraphField, row: Row, kind: Any, nodes: list[FieldNode], path: Path
     ) -> ColumnElement[Any]:
         label = f"{target.name}.{declared.name}"
-        self._authorise(label, target.scope_of(declared), target.member_scope_of(declared), nodes, path)
+        self.authorise(label, target.scope_of(declared), target.member_scope_of(declared), nodes, path)
         if declared.kind == "value":
             return _leaf(declared.expression(row), kind)
         return self._edge(declared, row, kind, nodes, path)
 
     def _authorise_root(self, declared: GraphField, nodes: list[FieldNode], path: Path) -> None:
         label = f"{declared.owner}.{declared.name}"
-        self._authorise(label, cast("Any", declared.scope), cast("Any", declared.member), nodes, path)
+        self.authorise(label, cast("Any", declared.scope), cast("Any", declared.member), nodes, path)
 
-    def _authorise(self, label: str, tool_needs: Any, member_needs: Any, nodes: list[FieldNode], path: Path) -> None:
-        """A tool needs one scope, a member another; None closes the field to members."""
+    def authorise(self, label: str, tool_needs: Any, member_needs: Any, nodes: list[FieldNode], path: Path) -> None:
+        """Refuse unless the viewer has the scope: a tool needs one, a member another; None closes the field to members."""
         needed = member_needs if isinstance(self.viewer, Member) else tool_needs
         if needed is not None and needed in self.viewer.scopes:
             return
@@ -278,6 +279,10 @@ class Compiler:
             inner = self.select(target, found, self.columns(target, found.source, fields, path))
             inner = inner.order_by(*order.by(found.source))
         return self.as_json(inner, lambda row: func.coalesce(func.json_agg(row), EMPTY_LIST))
+
+    def no_arguments(self, declared: GraphField) -> Arguments:
+        """Arguments of an edge that is followed by a filter rather than selected: none."""
+        return Arguments({}, self, f"{declared.owner}.{declared.name}")
 
     def _arguments(self, declared: GraphField, nodes: list[FieldNode]) -> Arguments:
         signature = self.object_type(declared.owner).fields[declared.name].args

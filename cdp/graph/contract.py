@@ -10,21 +10,23 @@ import strawberry
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
-from cdp.graph.declaration import GraphField, GraphType, Inherit, Registry, argument, optional, strawberry_fields
-from cdp.graph.filters import InputTypes
+from cdp.graph.declaration import GraphField, Inherit, Registry, argument, optional, strawberry_fields
+from cdp.graph.inputs import InputTypes
 from cdp.graph.page import DEFAULT_PAGE, LARGEST_PAGE
 
 
-def complete(registry: Registry, roots: Iterable[type]) -> dict[str, dict[str, GraphField]]:
+def complete(registry: Registry, roots: Iterable[type], *, currency: Any) -> dict[str, dict[str, GraphField]]:
     """Name every declared field and give it its arguments. Returns root fields by type and name.
 
     Raises TypeError for a declaration that cannot work: a root field without rules, an order by something computed.
     """
-    inputs = InputTypes()
+    inputs = InputTypes(registry, currency)
     for declared in registry.types.values():
         for field, graph_field in strawberry_fields(declared.python):
             _name(field, graph_field, declared.name)
             declared.fields[graph_field.name] = graph_field
+            if graph_field.kind != "value":
+                graph_field.target = _target(registry, field, graph_field)
             if graph_field.orders and not isinstance(graph_field.where, str):
                 message = f"{declared.name}.{graph_field.name}: only a column can be ordered by"
                 raise TypeError(message)
@@ -51,7 +53,7 @@ def _name(field: StrawberryField, graph_field: GraphField, owner: str) -> None:
 def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryField, graph_field: GraphField) -> None:
     given = [argument(name, *rest) for name, rest in graph_field.inputs.items()]
     if graph_field.kind == "page":
-        target = _node_type(registry, field)
+        target = registry.types[graph_field.target or _target(registry, field, graph_field)]
         filters: Any = inputs.filter_of(target)
         order: Any = inputs.order_of(target)
         if filters is not None:
@@ -72,13 +74,21 @@ def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryFie
     field.arguments = given
 
 
-def _node_type(registry: Registry, field: StrawberryField) -> GraphType:
-    connection: Any = field.type
-    definition = connection.__strawberry_definition__
-    nodes = next(each for each in definition.fields if each.python_name == "nodes")
-    inner: Any = nodes.resolve_type(type_definition=definition)
-    while hasattr(inner, "of_type"):
-        inner = inner.of_type
-    if hasattr(inner, "resolve_type"):
-        inner = inner.resolve_type()
-    return registry.types[inner.__strawberry_definition__.name]
+def _target(registry: Registry, field: StrawberryField, graph_field: GraphField) -> str:
+    """Name of the type an edge leads to: of its objects, or of its connection's nodes."""
+    kind: Any = _inner(field.type)
+    if graph_field.kind == "page":
+        definition = kind.__strawberry_definition__
+        nodes = next(each for each in definition.fields if each.python_name == "nodes")
+        kind = _inner(nodes.resolve_type(type_definition=definition))
+    name: str = kind.__strawberry_definition__.name
+    if name not in registry.types:
+        raise TypeError(f"{graph_field.owner}.{graph_field.name} leads to {name}, which is no graph type")
+    return name
+
+
+def _inner(kind: Any) -> Any:
+    """A type without list and null wrappers, resolved where it was named before it was made."""
+    while hasattr(kind, "of_type"):
+        kind = kind.of_type
+    return kind.resolve_type() if hasattr(kind, "resolve_type") else kind

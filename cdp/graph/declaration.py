@@ -100,6 +100,7 @@ class GraphField:
     nullable: bool = False
     inputs: Mapping[str, tuple[Any, Any, str]] = field(default_factory=dict)
     most: int = 20
+    sums: str | None = None
     name: str = ""
     owner: str = ""
     target: str | None = None
@@ -169,14 +170,18 @@ def one(
     scope: ScopeRule = INHERIT,
     member: MemberRule | Inherit = INHERIT,
     inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
+    filters: bool = False,
+    sums: str | None = None,
 ) -> Any:
     """A field that is one object: `where(row, arguments)` gives at most one row, or an `Inline` value.
 
-    `inputs` declares arguments: name → (annotation, default or UNSET, description).
+    `inputs` declares arguments: name → (annotation, default or UNSET, description). `filters`: rows can be filtered by the
+    object's fields. `sums`: the column of an amount of money (beside `currency`) that can be summed.
     """
-    return _strawberry_field(
-        GraphField(kind="one", where=where, scope=scope, member=member, inputs=inputs or {}), description
+    declared = GraphField(
+        kind="one", where=where, scope=scope, member=member, inputs=inputs or {}, filters=filters, sums=sums
     )
+    return _strawberry_field(declared, description)
 
 
 def many(
@@ -186,9 +191,11 @@ def many(
     scope: ScopeRule = INHERIT,
     member: MemberRule | Inherit = INHERIT,
     most: int = 20,
+    filters: bool = False,
 ) -> Any:
     """A field that is a short list of objects, bounded by nature; `most` is what its cost is reckoned with."""
-    return _strawberry_field(GraphField(kind="list", where=where, scope=scope, member=member, most=most), description)
+    declared = GraphField(kind="list", where=where, scope=scope, member=member, most=most, filters=filters)
+    return _strawberry_field(declared, description)
 
 
 def page(
@@ -198,11 +205,14 @@ def page(
     scope: ScopeRule = INHERIT,
     member: MemberRule | Inherit = INHERIT,
     inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
+    filters: bool = False,
 ) -> Any:
-    """A field that is a Relay connection with keyset cursors; filter and order arguments follow from the node type."""
-    return _strawberry_field(
-        GraphField(kind="page", where=where, scope=scope, member=member, inputs=inputs or {}), description
-    )
+    """A field that is a Relay connection with keyset cursors; filter and order arguments follow from the node type.
+
+    `filters`: the parent can be filtered by conditions on these rows (`some`, `none`, `every`, `count`, `sum`).
+    """
+    declared = GraphField(kind="page", where=where, scope=scope, member=member, inputs=inputs or {}, filters=filters)
+    return _strawberry_field(declared, description)
 
 
 def _strawberry_field(declared: GraphField, description: str) -> Any:

@@ -14,9 +14,9 @@ from graphql.pyutils import Path
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, false, func, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from cdp.graph.conditions import Conditions
 from cdp.graph.cursor import Order, order_of
 from cdp.graph.declaration import GraphField, GraphType, Row, Rows
-from cdp.graph.filters import condition, order_terms
 from cdp.graph.literals import EMPTY_LIST, json_object, number, text_literal
 from cdp.graph.plan import Execution
 from cdp.graph.refusal import CursorInvalid, PageInvalid, graphql_error
@@ -61,10 +61,10 @@ class Page:
         rows: Rows = self.declared.where(self.row, self.arguments)
         return rows
 
-    def order(self, found: Rows) -> Order:
+    def order(self, found: Rows, conditions: Conditions) -> Order:
         """The order asked for, else the edge's, else the type's; made total by the key."""
         if "orderBy" in self.arguments:
-            return order_of(order_terms(self.target, self.arguments["orderBy"]), self.target.key)
+            return order_of(conditions.terms(self.target, self.arguments["orderBy"]), self.target.key)
         return order_of(found.order if found.order is not None else self.target.order, self.target.key)
 
 
@@ -78,7 +78,8 @@ class _Builder:
         self.compiler = compiler
         self.page = page
         self.found = page.found()
-        self.order = page.order(self.found)
+        self.conditions = Conditions(compiler, page.nodes, page.path)
+        self.order = page.order(self.found, self.conditions)
         self.wanted = compiler.collect(page.nodes, page.connection.name)
         names = {nodes[0].name.value for nodes in self.wanted.values()}
         self.info = self._page_info()
@@ -128,7 +129,7 @@ class _Builder:
         statement = self.compiler.select(self.page.target, found, columns)
         if "filter" in self.page.arguments:
             given = self.page.arguments["filter"]
-            statement = statement.where(condition(self.page.target, found.source, given, self.compiler.bind))
+            statement = statement.where(self.conditions.condition(self.page.target, found.source, given))
         return statement
 
     def _between_cursors(self, source: Row) -> list[ColumnElement[bool]]:

@@ -132,7 +132,10 @@ class Account(Node):
         filters=True,
     )
     invoices: Connection[LedgerEntry] = page(
-        resolvers.invoices, "Its invoices, latest first.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ,
+        resolvers.invoices,
+        "Its invoices, latest first.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
         filters=True,
     )
     statement: Statement = statement_of_account()

@@ -9,6 +9,7 @@ from strawberry.types.scalar import ScalarDefinition
 from cdp.access.viewer import Scope
 from cdp.db.ids import typed_id
 from cdp.graph.declaration import Registry, Row, scalar
+from cdp.graph.inputs import DURATION, Duration
 
 graph: Final = Registry()
 N = TypeVar("N")
@@ -20,6 +21,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     Currency: strawberry.scalar(
         name="Currency", description="ISO 4217 currency code, e.g. EUR.", serialize=str, parse_value=str
     ),
+    Duration: DURATION,
 }
 
 

@@ -145,23 +145,31 @@ class Customer(Node):
         filters=True,
     )
     profiles: Connection[Profile] = page(
-        resolvers.profiles, "What each source says.", scope=Scope.GRAPH_PII, member=None,
+        resolvers.profiles,
+        "What each source says.",
+        scope=Scope.GRAPH_PII,
+        member=None,
         filters=True,
     )
-    accounts: Connection[LazyAccount] = page(resolvers.accounts, "Commercial accounts held, by number.")
-    orders: Connection[LazyOrder] = page(resolvers.orders, "Orders of all accounts held, latest first.")
+    accounts: Connection[LazyAccount] = page(resolvers.accounts, "Commercial accounts held, by number.", filters=True)
+    orders: Connection[LazyOrder] = page(resolvers.orders, "Orders of all accounts held, latest first.", filters=True)
     interactions: Connection[Interaction] = page(
-        resolvers.interactions, "Contacts through every channel, latest first.", scope=Scope.GRAPH_PII, member=None,
-        filters=True,
-        filters=True,
+        resolvers.interactions,
+        "Contacts through every channel, latest first.",
+        scope=Scope.GRAPH_PII,
+        member=None,
         filters=True,
     )
     contacts: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
-        resolvers.contacts, "People of this organisation.", member=None,
+        resolvers.contacts,
+        "People of this organisation.",
+        member=None,
         filters=True,
     )
     organisations: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
-        resolvers.organisations, "Organisations this person belongs to.", member=None,
+        resolvers.organisations,
+        "Organisations this person belongs to.",
+        member=None,
         filters=True,
     )
 

@@ -24,7 +24,7 @@ from cdp.graph.contract import complete
 from cdp.graph.plan import Limits
 from cdp.graph.refusal import Internal, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
-from cdp.schema.base import SCALARS, graph
+from cdp.schema.base import SCALARS, Currency, graph
 from cdp.schema.customer import Affiliation
 from cdp.schema.limits import DocumentLimits
 from cdp.schema.query import Query
@@ -33,9 +33,10 @@ from cdp.schema.statement import Statement
 
 log = structlog.stdlib.get_logger("cdp.schema")
 MOST_TOKENS: Final = 10_000
+STATEMENT_SECONDS: Final = 15
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
-_roots = complete(graph, [Query, ViewerType])
+_roots = complete(graph, [Query, ViewerType], currency=Currency)
 
 
 class _OperationNamed(SchemaExtension):
@@ -181,7 +182,7 @@ async def open_graph(
     max_connections: int = 10,
 ) -> AsyncIterator[Graph]:
     """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time."""
-    bounds = {"default_transaction_read_only": "on", "statement_timeout": "15s", "jit": "off"}
+    bounds = {"default_transaction_read_only": "on", "statement_timeout": f"{STATEMENT_SECONDS}s", "jit": "off"}
     async with open_pool(
         database_url, role, max_size=max_connections, autocommit=True, configure=configure, settings=bounds
     ) as pool:

@@ -190,7 +190,9 @@ class Order(Node):
     refunded: Money = one(resolvers.refunded, "Paid back so far.")
     account: LazyAccount = one(resolvers.account_of, "The account it belongs to.", filters=True)
     customer: LazyCustomer = one(resolvers.customer_of, "The holder of that account.", filters=True)
-    contact: LazyCustomer | None = one(resolvers.contact_of, "The person who placed it, where that is not the holder.", filters=True)
+    contact: LazyCustomer | None = one(
+        resolvers.contact_of, "The person who placed it, where that is not the holder.", filters=True
+    )
     line_count: int = scalar(resolvers.line_count, "How many lines.")
     lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.", filters=True)
     shipments: list[Shipment] = many(resolvers.shipments, "What was sent, by number.")

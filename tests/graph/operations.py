@@ -36,6 +36,7 @@ LEAVES: Final[dict[str, list[str]]] = {
     "Decimal": ['"100.50"', '"0"', '"5000"'],
     "Date": ['"2026-03-12"', '"2026-04-01"', '"2026-12-31"'],
     "DateTime": ['"2026-03-01T00:00:00Z"', '"2025-01-01T05:00:00.500000+00:00"'],
+    "Duration": ['"P90D"', '"P3Y2M"', '"PT36H"'],
     "Currency": ['"EUR"', '"JPY"'],
     "ID": [f'"{id_of("cus", "0001", 5)}"', f'"{id_of("ord", "0005", 1001)}"'],
 }
@@ -137,7 +138,11 @@ class Drawing:
                 name for name, each in kind.fields.items() if each.type.__class__ is GraphQLNonNull or self.often(3)
             ]
             if depth <= 0:
-                wanted = [name for name in wanted if name not in {"and", "or", "not"}]
+                wanted = [
+                    name
+                    for name in wanted
+                    if not isinstance(get_named_type(kind.fields[name].type), GraphQLInputObjectType)
+                ]
             return (
                 "{" + ", ".join(f"{name}: {self.value(kind.fields[name].type, depth - 1)}" for name in wanted[:3]) + "}"
             )
