@@ -20,7 +20,7 @@ metadata: Final = MetaData(
     },
 )
 
-ROOMS: Final = ("cdp.access", "cdp.access.issuer", "cdp.events", "cdp.ledger", "cdp.identify", "cdp.ingest")
+ROOMS: Final = ("cdp.access", "cdp.access.issuer", "cdp.feed", "cdp.events", "cdp.ledger", "cdp.identify", "cdp.ingest")
 """Rooms that own tables, lower floors first. Named, not imported: the database floor imports nothing above it."""
 
 
@@ -37,6 +37,11 @@ def by(column: str) -> dict[str, Any]:
 def reference() -> dict[str, Any]:
     """A small shared table, copied to every node."""
     return {"distributed_by": None}
+
+
+def in_one_place() -> dict[str, Any]:
+    """A log whose order is that of one server's transactions: it stays on the coordinator, whatever is distributed."""
+    return {"distributed_by": None, "in_one_place": True}
 
 
 def customer_key() -> Column[Any]:

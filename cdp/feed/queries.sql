@@ -1,0 +1,27 @@
+-- name: append_changes
+-- Changes in the order given; listeners are woken when the transaction commits.
+WITH appended AS (
+    INSERT INTO change (kind, subject_id, customer_id, data)
+    SELECT told ->> 0, (told ->> 1)::uuid, (told ->> 2)::uuid, told -> 3
+    FROM jsonb_array_elements(%(changes)s::jsonb) WITH ORDINALITY AS given (told, position)
+    ORDER BY position
+)
+SELECT pg_notify('change', '');
+
+-- name: read_changes
+-- Changes beyond a position, as far as they are final: a transaction that is still running may yet commit a change with
+-- its lower number, so nothing is handed out from the oldest of them on.
+SELECT transaction_id, seq, changed_at, kind, subject_id, customer_id, data::text
+FROM change
+WHERE (transaction_id, seq) > (%(transaction_id)s, %(seq)s)
+    AND transaction_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+ORDER BY transaction_id, seq
+LIMIT %(most)s;
+
+-- name: feed_state
+-- The oldest transaction still running, the next one to come, and whether changes wait for an older one to end.
+SELECT oldest, next, EXISTS (SELECT FROM change WHERE transaction_id >= oldest)
+FROM (
+    SELECT pg_snapshot_xmin(snapshot)::text::bigint AS oldest, pg_snapshot_xmax(snapshot)::text::bigint AS next
+    FROM pg_current_snapshot() AS snapshot
+) AS now;
