@@ -1,5 +1,6 @@
 """`cdp demo` from outside: killed half-way, finished by the next start, whole, walled, quick to come back, clean to stop."""
 
+import json
 import os
 import re
 import signal
@@ -22,7 +23,9 @@ import msgspec
 import pytest
 
 from cdp.demo.business import Business
+from cdp.demo.errors import ServerEnded
 from cdp.demo.keeping import Memory
+from cdp.demo.servers import Child, check
 from cdp.ledger.orders import ORDER_STATUSES
 from tests.demo.running import Demo, ready, start
 
@@ -169,7 +172,7 @@ def test_the_second_start_keeps_everything_is_quick_and_stops_cleanly(demo: Demo
     assert demo.stop(signal.SIGINT) == 0
     assert not (folder / "postgres" / "postmaster.pid").exists(), "PostgreSQL is stopped"
     # On another port the issuer has another address: the members come along.
-    with ready(folder, "--api-port", str(_free_port())) as again:
+    with ready(folder, "--json", "--api-port", str(_free_port())) as again:
         assert again.seconds < SECOND_START_SECONDS
         assert again.told["api"] != demo.told["api"]
         assert again.told["members"] == demo.told["members"]
@@ -181,6 +184,8 @@ def test_the_second_start_keeps_everything_is_quick_and_stops_cleanly(demo: Demo
         assert second.stdout is not None
         assert second.stdout.read().startswith("cdp: Another `cdp demo` serves from ")
         assert again.stop(signal.SIGTERM) == 0
+        assert again.process.stdout is not None
+        assert json.loads(again.process.stdout.read()) == again.told
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
@@ -205,6 +210,16 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
         status, told = _refusal(tmp_path, "--extranet-port", str(port))
     expected = f"cdp: Port {port} is taken; choose another with --extranet-port, or 0 for a free one.\n"
     assert (status, told) == (1, expected)
+
+
+def test_a_server_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("began\nran out of breath\n")
+    process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    process.communicate()
+    with pytest.raises(ServerEnded) as told:
+        check([Child(name="worker", process=process, log=log)])
+    assert told.value.message == f"The worker ended; its log is {log}. Its last line: ran out of breath"
 
 
 def _refusal(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
