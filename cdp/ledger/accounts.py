@@ -14,7 +14,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from cdp.feed import append
 from cdp.ledger import queries
+from cdp.ledger.telling import account_changes
 
 AccountTier = Literal["standard", "key"]
 
@@ -77,7 +79,7 @@ def record_accounts(connection: Connection[Any], accounts: Sequence[AccountRecor
     queries.move_accounts(
         connection, [(account_id, keys[account.number][1], account.customer_id) for account_id, account in newer]
     )
-    queries.put_accounts(connection, newer)
+    append(connection, account_changes(queries.put_accounts(connection, newer)))
     return {number: account_id for number, (account_id, _) in keys.items()}
 
 

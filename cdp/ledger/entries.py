@@ -14,10 +14,12 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from cdp.feed import append
 from cdp.ledger import entry_queries as queries
 from cdp.ledger.money import AmountOutOfRange, UnknownCurrency, is_exact
 from cdp.ledger.refusals import Refusal
 from cdp.ledger.stored import StoredEntry
+from cdp.ledger.telling import entry_changes
 
 EntryKind = Literal["invoice", "debit_note", "interest", "refund", "payment", "credit_note", "write_off", "discount"]
 
@@ -67,6 +69,7 @@ def record_entries(connection: Connection[Any], entries: Sequence[EntryRecord]) 
     stored = queries.entries_at(connection, keys)
     accepted, refusals = judge_entries(entries, stored, {key: home.record_id for key, home in keys.items()})
     queries.append_entries(connection, accepted)
+    append(connection, entry_changes(accepted))
     settled = stored.keys() | {(row["source_id"], row["external_id"]) for row in accepted}
     queries.release_entry_keys(connection, [key for key in asked if key not in settled])
     return refusals

@@ -154,7 +154,8 @@ JOIN unnest(%(customer_ids)s::uuid[], %(shipment_ids)s::uuid[]) AS given (custom
     USING (customer_id, shipment_id);
 
 -- name: put_shipments
--- Shipments as told, in the account of their order; equal ones are left untouched.
+-- Shipments as told, in the account of their order; equal ones are left untouched. Returns those that are new (no
+-- transaction has replaced the row) or other than before.
 INSERT INTO shipment AS stored (
     customer_id, shipment_id, order_id, account_id, source_id, number, status, carrier, tracking_number, tracking_url,
     promised_on, shipped_at, delivered_at, version)
@@ -176,7 +177,8 @@ WHERE (stored.number, stored.status, stored.carrier, stored.tracking_number, sto
        stored.shipped_at, stored.delivered_at, stored.version)
     IS DISTINCT FROM
       (excluded.number, excluded.status, excluded.carrier, excluded.tracking_number, excluded.tracking_url,
-       excluded.promised_on, excluded.shipped_at, excluded.delivered_at, excluded.version);
+       excluded.promised_on, excluded.shipped_at, excluded.delivered_at, excluded.version)
+RETURNING stored.customer_id, stored.shipment_id, stored.order_id, stored.account_id, stored.status, stored.xmax = 0;
 
 -- name: drop_shipment_lines
 -- Lines that the newest record of their shipment no longer has.

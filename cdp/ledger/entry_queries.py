@@ -15,6 +15,7 @@ from cdp.db.rows import as_rows
 from cdp.db.statements import load_statements
 from cdp.ledger.queries import RecordHome
 from cdp.ledger.stored import AllocatedEntry, StoredAllocation, StoredEntry
+from cdp.ledger.telling import PutShipment
 
 if TYPE_CHECKING:
     from cdp.ledger.allocations import DisputeRecord
@@ -117,18 +118,21 @@ def orders_of_shipments(connection: Connection[Any], homes: Homes) -> dict[Key, 
     return {key: found[home.record_id] for key, home in homes.items() if home.record_id in found}
 
 
-def put_shipments(connection: Connection[Any], shipments: Sequence[tuple[RecordHome, "ShipmentRecord"]]) -> None:
-    """Store shipments and make their lines exactly those given."""
+def put_shipments(
+    connection: Connection[Any], shipments: Sequence[tuple[RecordHome, "ShipmentRecord"]]
+) -> list[PutShipment]:
+    """Store shipments and make their lines exactly those given; which shipments are new or other than before."""
     if not shipments:
-        return
+        return []
     homes = [{"customer_id": home.customer_id, "shipment_id": home.record_id} for home, _ in shipments]
     rows = as_rows(asdict(one) | home for home, (_, one) in zip(homes, shipments, strict=True))
     lines = as_rows(asdict(line) | home for home, (_, one) in zip(homes, shipments, strict=True) for line in one.lines)
-    connection.execute(STATEMENTS["put_shipments"], {"shipments": rows})
+    put = [PutShipment(*row) for row in connection.execute(STATEMENTS["put_shipments"], {"shipments": rows})]
     connection.execute(STATEMENTS["advance_shipment_keys"], {"shipments": rows})
     given = {name: [home[name[:-1]] for home in homes] for name in ("customer_ids", "shipment_ids")}
     connection.execute(STATEMENTS["drop_shipment_lines"], given | {"lines": lines})
     connection.execute(STATEMENTS["put_shipment_lines"], {"lines": lines})
+    return put
 
 
 def _homes(connection: Connection[Any], statement: str, keys: Collection[Key]) -> Homes:

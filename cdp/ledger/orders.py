@@ -15,7 +15,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from cdp.feed import append
 from cdp.ledger import queries
+from cdp.ledger.telling import PutOrder, RelinedOrder, order_changes
 
 OrderStatus = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled", "returned"]
 OrderEventKind = Literal["placed", "confirmed", "updated", "cancelled", "refunded", "returned"]
@@ -92,13 +94,13 @@ class OrderRecord:
 def record_orders(connection: Connection[Any], orders: Sequence[OrderRecord]) -> None:
     """Record a batch of orders, in order of telling; telling the same again changes nothing.
 
-    The caller holds the customers' lock (`cdp.db.locks`) and commits. Eight statements whatever the batch's size.
+    The caller holds the customers' lock (`cdp.db.locks`) and commits. Nine statements whatever the batch's size.
     """
     if not orders:
         return
     newest = newest_of(orders)
     homes = queries.claim_order_keys(connection, newest.values())
-    _put_content(connection, newest, homes)
+    put, relined = _put_content(connection, newest, homes)
     queries.put_order_events(
         connection,
         [
@@ -117,7 +119,8 @@ def record_orders(connection: Connection[Any], orders: Sequence[OrderRecord]) ->
             for event in order.events
         ],
     )
-    queries.settle_orders(connection, [(home.customer_id, home.record_id) for home in homes.values()])
+    settled = queries.settle_orders(connection, [(home.customer_id, home.record_id) for home in homes.values()])
+    append(connection, order_changes(put, relined, settled))
 
 
 def newest_of(orders: Iterable[OrderRecord]) -> dict[tuple[UUID, str], OrderRecord]:
@@ -136,7 +139,8 @@ def _put_content(
     connection: Connection[Any],
     newest: Mapping[tuple[UUID, str], OrderRecord],
     homes: Mapping[tuple[UUID, str], queries.RecordHome],
-) -> None:
+) -> tuple[list[PutOrder], set[RelinedOrder]]:
+    """Store orders and their lines; which are new or other than before."""
     rows, lines = [], []
     for key, order in newest.items():
         home = homes[key]
@@ -149,8 +153,8 @@ def _put_content(
         rows.append(row)
         if order.lines is not None and order.version >= home.version:
             lines.append((row, order.lines))
-    queries.put_orders(connection, rows)
-    queries.replace_order_lines(connection, lines)
+    put = queries.put_orders(connection, rows)
+    return put, queries.replace_order_lines(connection, lines)
 
 
 _COLUMNS: Final = (

@@ -13,7 +13,9 @@ from psycopg import Connection
 
 from cdp.db.rows import as_rows, fields_of
 from cdp.db.statements import load_statements
+from cdp.feed import append
 from cdp.ledger import moves
+from cdp.ledger.telling import PutAccount, PutOrder, RelinedOrder, SettledOrder, moved_account_changes
 
 if TYPE_CHECKING:
     from cdp.ledger.accounts import AccountRecord, ConsumerAccount
@@ -60,7 +62,7 @@ def rehome(connection: Connection[Any], moves: Sequence[tuple[UUID, UUID, UUID]]
 
 
 def move_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, UUID, UUID]]) -> None:
-    """Move accounts and all that is theirs: `(account_id, old_customer_id, new_customer_id)` each."""
+    """Move accounts and all that is theirs, and tell: `(account_id, old_customer_id, new_customer_id)` each."""
     accounts = [move for move in accounts if move[1] != move[2]]
     if not accounts:
         return
@@ -71,6 +73,7 @@ def move_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, UU
     for key in moves.KEYS:
         connection.execute(moves.move_keys(key), given)
     connection.execute(moves.MOVE_ACCOUNT_KEYS, given)
+    append(connection, moved_account_changes(accounts))
 
 
 def claim_account_keys(connection: Connection[Any], accounts: Iterable["AccountRecord"]) -> None:
@@ -111,10 +114,10 @@ def accounts_at(connection: Connection[Any], pairs: Sequence[tuple[UUID, UUID]])
     }
 
 
-def put_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, "AccountRecord"]]) -> None:
-    """Store `(account_id, account)` as told, at the customer the account names."""
+def put_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, "AccountRecord"]]) -> list[PutAccount]:
+    """Store `(account_id, account)` as told, at the customer the account names; which are new or other than before."""
     rows = [fields_of(account) | {"account_id": account_id} for account_id, account in accounts]
-    connection.execute(STATEMENTS["put_accounts"], {"accounts": as_rows(rows)})
+    return [PutAccount(*row) for row in connection.execute(STATEMENTS["put_accounts"], {"accounts": as_rows(rows)})]
 
 
 def accounts_of_customers(connection: Connection[Any], wanted: Iterable["ConsumerAccount"]) -> dict[UUID, UUID]:
@@ -151,25 +154,26 @@ def find_orders(connection: Connection[Any], keys: Collection[tuple[UUID, str]])
     return _homes(connection.execute(STATEMENTS["order_homes"], {"records": rows}).fetchall())
 
 
-def put_orders(connection: Connection[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the content of orders where it is new or newer, and remember the version."""
+def put_orders(connection: Connection[Any], rows: Sequence[Mapping[str, Any]]) -> list[PutOrder]:
+    """Store the content of orders where it is new or newer, and remember the version; which are other than before."""
     given = {"orders": as_rows(rows)}
-    connection.execute(STATEMENTS["put_orders"], given)
+    put = [PutOrder(*row) for row in connection.execute(STATEMENTS["put_orders"], given)]
     connection.execute(STATEMENTS["advance_order_keys"], given)
+    return put
 
 
 def replace_order_lines(
     connection: Connection[Any], orders: Sequence[tuple[Mapping[str, Any], Sequence["OrderLine"]]]
-) -> None:
-    """Make the lines of each order exactly those given; `orders` are (order row, lines)."""
+) -> set[RelinedOrder]:
+    """Make the lines of each order exactly those given; `orders` are (order row, lines). Whose are other than before."""
     if not orders:
-        return
+        return set()
     lines = as_rows(
         fields_of(line) | {"customer_id": row["customer_id"], "order_id": row["order_id"]}
         for row, order_lines in orders
         for line in order_lines
     )
-    connection.execute(
+    dropped = connection.execute(
         STATEMENTS["drop_order_lines"],
         {
             "customer_ids": [row["customer_id"] for row, _ in orders],
@@ -177,7 +181,8 @@ def replace_order_lines(
             "lines": lines,
         },
     )
-    connection.execute(STATEMENTS["put_order_lines"], {"lines": lines})
+    put = connection.execute(STATEMENTS["put_order_lines"], {"lines": lines})
+    return {RelinedOrder(*row) for row in [*dropped, *put]}
 
 
 def put_order_events(connection: Connection[Any], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -186,11 +191,12 @@ def put_order_events(connection: Connection[Any], rows: Sequence[Mapping[str, An
         connection.execute(STATEMENTS["put_order_events"], {"events": as_rows(rows)})
 
 
-def settle_orders(connection: Connection[Any], orders: Collection[tuple[UUID, UUID]]) -> None:
-    """Bring status and refunded amount of `(customer_id, order_id)` in line with all that is known."""
-    if orders:
-        given = {"customer_ids": [one[0] for one in orders], "order_ids": [one[1] for one in orders]}
-        connection.execute(STATEMENTS["settle_orders"], given)
+def settle_orders(connection: Connection[Any], orders: Collection[tuple[UUID, UUID]]) -> list[SettledOrder]:
+    """Bring status and refunded amount of `(customer_id, order_id)` in line with all that is known; whose changed."""
+    if not orders:
+        return []
+    given = {"customer_ids": [one[0] for one in orders], "order_ids": [one[1] for one in orders]}
+    return [SettledOrder(*row) for row in connection.execute(STATEMENTS["settle_orders"], given)]
 
 
 def _homes(rows: Iterable[tuple[UUID, str, UUID, UUID, int]]) -> dict[tuple[UUID, str], RecordHome]:

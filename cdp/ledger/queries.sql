@@ -22,7 +22,8 @@ JOIN unnest(%(customer_ids)s::uuid[], %(account_ids)s::uuid[]) AS given (custome
     USING (customer_id, account_id);
 
 -- name: put_accounts
--- Accounts as told: new ones, and newer versions of known ones; equal content is left untouched.
+-- Accounts as told: new ones, and newer versions of known ones; equal content is left untouched. Returns those that are
+-- new (no transaction has replaced the row) or other than before.
 INSERT INTO account AS stored (
     customer_id, account_id, profile_id, source_id, number, name, tier, currency, legal_name, tax_id, credit_limit,
     payment_terms_days, manager_staff_id, opened_on, version)
@@ -44,7 +45,8 @@ WHERE (stored.profile_id, stored.source_id, stored.name, stored.tier, stored.cur
     IS DISTINCT FROM
       (excluded.profile_id, excluded.source_id, excluded.name, excluded.tier, excluded.currency, excluded.legal_name,
        excluded.tax_id, excluded.credit_limit, excluded.payment_terms_days, excluded.manager_staff_id,
-       excluded.opened_on, excluded.version);
+       excluded.opened_on, excluded.version)
+RETURNING stored.customer_id, stored.account_id, stored.xmax = 0;
 
 -- name: accounts_of_customers
 -- One account of each customer that has any: the oldest in the wanted currency, else the oldest.
@@ -95,7 +97,7 @@ order_id);
 
 -- name: put_orders
 -- Orders as told: new ones, and full records of an equal or higher version. An order stays in its account and keeps
--- who placed it.
+-- who placed it. Returns those that are new (no transaction has replaced the row) or other than before.
 INSERT INTO sales_order AS stored (
     customer_id, order_id, account_id, profile_id, contact_customer_id, source_id, number, status, stated_status,
     channel, division, location, purchase_order, placed_at, promised_on, currency, total, version)
@@ -118,7 +120,8 @@ WHERE excluded.version >= greatest(stored.version, 0)
         IS DISTINCT FROM
         (excluded.contact_customer_id, excluded.number, excluded.stated_status, excluded.channel, excluded.division,
          excluded.location, excluded.purchase_order, excluded.placed_at, excluded.promised_on, excluded.currency,
-         excluded.total, excluded.version);
+         excluded.total, excluded.version)
+RETURNING stored.customer_id, stored.order_id, stored.account_id, stored.status, stored.xmax = 0;
 
 -- name: advance_order_keys
 -- The version each order's content is at.
@@ -127,33 +130,41 @@ FROM json_to_recordset(%(orders)s) AS given (source_id uuid, external_id text, v
 WHERE key.source_id = given.source_id AND key.external_id = given.external_id AND key.version < given.version;
 
 -- name: drop_order_lines
--- Lines that the newest record of their order no longer has.
-DELETE FROM order_line AS line
-USING unnest(%(customer_ids)s::uuid[], %(order_ids)s::uuid[]) AS given (customer_id, order_id)
-WHERE line.customer_id = given.customer_id AND line.order_id = given.order_id
-    AND NOT EXISTS (
-        SELECT FROM json_to_recordset(%(lines)s) AS kept (order_id uuid, line_no integer)
-        WHERE kept.order_id = line.order_id AND kept.line_no = line.line_no);
+-- Lines that the newest record of their order no longer has, and the orders they were in.
+WITH dropped AS (
+    DELETE FROM order_line AS line
+    USING unnest(%(customer_ids)s::uuid[], %(order_ids)s::uuid[]) AS given (customer_id, order_id)
+    WHERE line.customer_id = given.customer_id AND line.order_id = given.order_id
+        AND NOT EXISTS (
+            SELECT FROM json_to_recordset(%(lines)s) AS kept (order_id uuid, line_no integer)
+            WHERE kept.order_id = line.order_id AND kept.line_no = line.line_no)
+    RETURNING line.customer_id, line.order_id, line.account_id
+)
+SELECT DISTINCT customer_id, order_id, account_id FROM dropped;
 
 -- name: put_order_lines
--- Lines as told, in the account of their order; equal ones are left untouched.
-INSERT INTO order_line AS stored (
-    customer_id, order_id, line_no, account_id, product, name, category, quantity, quantity_cancelled,
-    quantity_returned, unit_price, amount, currency, promised_on)
-SELECT
-    given.customer_id, given.order_id, given.line_no, sales_order.account_id, given.product, given.name, given.category,
-    given.quantity, given.quantity_cancelled, given.quantity_returned, given.unit_price, given.amount,
-    sales_order.currency, given.promised_on
-FROM json_to_recordset(%(lines)s) AS given (
-    customer_id uuid, order_id uuid, line_no integer, product text, name text, category text, quantity numeric,
-    quantity_cancelled numeric, quantity_returned numeric, unit_price numeric, amount numeric, promised_on date)
-JOIN sales_order USING (customer_id, order_id)
-ON CONFLICT (customer_id, order_id, line_no) DO UPDATE SET
-    product = excluded.product, name = excluded.name, category = excluded.category, quantity = excluded.quantity,
-    quantity_cancelled = excluded.quantity_cancelled, quantity_returned = excluded.quantity_returned,
-    unit_price = excluded.unit_price, amount = excluded.amount, currency = excluded.currency, promised_on =
-    excluded.promised_on
-WHERE stored IS DISTINCT FROM excluded;
+-- Lines as told, in the account of their order; equal ones are left untouched. Returns the orders of the others.
+WITH put AS (
+    INSERT INTO order_line AS stored (
+        customer_id, order_id, line_no, account_id, product, name, category, quantity, quantity_cancelled,
+        quantity_returned, unit_price, amount, currency, promised_on)
+    SELECT
+        given.customer_id, given.order_id, given.line_no, sales_order.account_id, given.product, given.name,
+        given.category, given.quantity, given.quantity_cancelled, given.quantity_returned, given.unit_price,
+        given.amount, sales_order.currency, given.promised_on
+    FROM json_to_recordset(%(lines)s) AS given (
+        customer_id uuid, order_id uuid, line_no integer, product text, name text, category text, quantity numeric,
+        quantity_cancelled numeric, quantity_returned numeric, unit_price numeric, amount numeric, promised_on date)
+    JOIN sales_order USING (customer_id, order_id)
+    ON CONFLICT (customer_id, order_id, line_no) DO UPDATE SET
+        product = excluded.product, name = excluded.name, category = excluded.category, quantity = excluded.quantity,
+        quantity_cancelled = excluded.quantity_cancelled, quantity_returned = excluded.quantity_returned,
+        unit_price = excluded.unit_price, amount = excluded.amount, currency = excluded.currency, promised_on =
+        excluded.promised_on
+    WHERE stored IS DISTINCT FROM excluded
+    RETURNING stored.customer_id, stored.order_id, stored.account_id
+)
+SELECT DISTINCT customer_id, order_id, account_id FROM put;
 
 -- name: put_order_events
 -- Events not told before.
@@ -177,6 +188,7 @@ WITH given AS MATERIALIZED (
     FROM unnest(%(customer_ids)s::uuid[], %(order_ids)s::uuid[]) AS given (customer_id, order_id)
 ), settled AS (
     SELECT sales_order.customer_id, sales_order.order_id, coalesce(event.refunded, 0) AS refunded,
+        sales_order.status AS status_before,
         CASE
             WHEN sales_order.stated_status IN ('cancelled', 'returned') THEN sales_order.stated_status
             WHEN event.cancelled OR line.all_cancelled THEN 'cancelled'
@@ -235,7 +247,9 @@ WITH given AS MATERIALIZED (
 UPDATE sales_order SET status = settled.status, refunded = settled.refunded, updated_at = now()
 FROM settled
 WHERE sales_order.customer_id = settled.customer_id AND sales_order.order_id = settled.order_id
-    AND (sales_order.status, sales_order.refunded) IS DISTINCT FROM (settled.status, settled.refunded);
+    AND (sales_order.status, sales_order.refunded) IS DISTINCT FROM (settled.status, settled.refunded)
+RETURNING sales_order.customer_id, sales_order.order_id, sales_order.account_id, settled.status_before,
+    sales_order.status;
 
 -- name: accounts_of_profiles
 -- The accounts that move when these profiles do.

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from cdp.feed import append
 from cdp.ledger import entry_queries, queries
 from cdp.ledger.refusals import Refusal
+from cdp.ledger.telling import order_changes, shipment_changes
 
 ShipmentStatus = Literal["planned", "shipped", "delivered", "returned", "lost"]
 
@@ -70,6 +72,7 @@ def record_shipments(connection: Connection[Any], shipments: Sequence[ShipmentRe
             refusals.append(Refusal(index=index, field="order", code="conflict", message=message))
         elif one.version >= max(homes[one.key].version, newest[one.key].version if one.key in newest else 0):
             newest[one.key] = one
-    entry_queries.put_shipments(connection, [(homes[key], one) for key, one in newest.items()])
-    queries.settle_orders(connection, {(one.customer_id, one.order_id) for one in newest.values()})
+    put = entry_queries.put_shipments(connection, [(homes[key], one) for key, one in newest.items()])
+    settled = queries.settle_orders(connection, {(one.customer_id, one.order_id) for one in newest.values()})
+    append(connection, [*shipment_changes(put), *order_changes((), (), settled)])
     return refusals
