@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 1000
 MOST_CONDITIONS: Final = 200
+MOST_FILTERS: Final = 1000
+MOST_LEVELS: Final = 12  # twenty relations within one another keep a planner busy for longer than a statement may take
 _DURATION: Final = re.compile(
     r"P(?=.)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=.)(\d{1,5}H)?(\d{1,6}M)?(\d{1,7}S)?)?"
 )
@@ -56,11 +58,22 @@ class Conditions:
         self._compiler = compiler
         self._nodes = nodes
         self._path = path
+        self._filters = 0
+        self._levels = 0
 
     def condition(self, target: GraphType, row: Row, given: Given) -> ColumnElement[bool]:
         """SQL of a `<Type>Filter` on `row`."""
         if given.is_null:
             return true()
+        self._filters += 1
+        self._bound("filters", self._filters, MOST_FILTERS)
+        self._levels += 1
+        self._bound("filters within one another", self._levels, MOST_LEVELS)
+        parts = self._parts(target, row, given)
+        self._levels -= 1
+        return and_(true(), *parts)
+
+    def _parts(self, target: GraphType, row: Row, given: Given) -> list[ColumnElement[bool]]:
         parts: list[ColumnElement[bool]] = []
         for name, inner in given.fields().items():
             if inner.is_null:
@@ -73,7 +86,7 @@ class Conditions:
                 parts.append(self.condition(target, row, inner).is_not(true()))
             else:
                 parts.extend(self._on_field(target, target.fields[name], row, inner))
-        return and_(true(), *parts)
+        return parts
 
     def terms(self, target: GraphType, given: Given) -> list[Term]:
         """Order terms of an `orderBy` argument; they name columns of the row."""
@@ -94,9 +107,7 @@ class Conditions:
 
     def _on_field(self, target: GraphType, field: GraphField, row: Row, given: Given) -> list[ColumnElement[bool]]:
         self._compiler.conditions += 1
-        if self._compiler.conditions > MOST_CONDITIONS:
-            limit = LimitExceeded(limit="conditions", asked=self._compiler.conditions, most=MOST_CONDITIONS)
-            raise graphql_error(limit, self._nodes)
+        self._bound("conditions", self._compiler.conditions, MOST_CONDITIONS)
         self._authorise(target, field)
         if field.kind == "value":
             column = getattr(row.c, target.key[-1]) if field.name == "id" else field.expression(row)
@@ -105,6 +116,10 @@ class Conditions:
         if field.kind == "one":
             return [self._related(child, field, row, given)]
         return self._quantified(child, field, row, given)
+
+    def _bound(self, limit: str, asked: int, most: int) -> None:
+        if asked > most:
+            raise graphql_error(LimitExceeded(limit=limit, asked=asked, most=most), self._nodes)
 
     def _operators(
         self, column: ColumnElement[Any], given: Given, prefix: str | None = None

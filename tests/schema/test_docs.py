@@ -10,8 +10,7 @@ import pytest
 
 from cdp.access.tokens import TokenInvalid, TokenMissing
 from cdp.errors import CdpError, TooLarge, Unavailable
-from cdp.graph import refusal
-from cdp.graph.conditions import MOST_VALUES
+from cdp.graph import conditions, refusal
 from cdp.graph.page import LARGEST_PAGE
 from cdp.graph.plan import Limits
 from cdp.schema import endpoint, execution, limits
@@ -62,7 +61,11 @@ def test_the_limits_are_the_codes() -> None:
         ["edges below one another", f"{bounds.depth:,}"],
         ["objects the answer can hold, by the page sizes asked for", f"{bounds.nodes:,}"],
         ["rows of a page", f"{LARGEST_PAGE:,}"],
-        ["values in one list", f"{MOST_VALUES:,}"],
+        ["values in one list", f"{conditions.MOST_VALUES:,}"],
+        [
+            "conditions, filters, filters within one another",
+            f"{conditions.MOST_CONDITIONS:,}, {conditions.MOST_FILTERS:,}, {conditions.MOST_LEVELS:,}",
+        ],
         ["time in the database for a root field", f"{execution.STATEMENT_SECONDS} seconds"],
     ]
 

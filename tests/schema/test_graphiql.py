@@ -51,13 +51,19 @@ def test_a_person_names_a_client_and_asks_every_example(page: Page, door: Door) 
 def test_the_schema_is_explained_and_a_pasted_token_is_used(page: Page, door: Door) -> None:
     page.goto(f"{door.url}/graphql")
     page.get_by_role("button", name="Headers").click()
-    page.locator(".graphiql-editor-tool .CodeMirror:visible").click()
+    headers = (
+        page.get_by_role("region", name="Headers").locator(".CodeMirror").last
+    )  # the first, hidden, is of the variables
+    headers.click()
     page.keyboard.insert_text(json.dumps({"Authorization": f"Bearer {door.token}"}))
+    expect(headers).to_contain_text("Bearer")
     page.get_by_role("button", name="Re-fetch GraphQL schema").click()
     page.get_by_role("button", name="Show Documentation Explorer").click()
     explained = page.locator(".graphiql-doc-explorer")
     explained.get_by_role("link", name="Query", exact=True).first.click()
     expect(explained).to_contain_text("Every question that can be asked")
+    page.get_by_role("button", name="Open settings dialog").click()  # adds a style element, under the policy's nonce
+    expect(page.get_by_role("dialog")).to_contain_text("Theme")
     stored = page.evaluate("JSON.stringify(localStorage)")
     assert door.token not in stored
 

@@ -373,6 +373,14 @@ def nested_filter(depth: int) -> dict[str, Any]:
     return found
 
 
+def nested_relations(depth: int) -> dict[str, Any]:
+    """Without a bound, twenty of these keep PostgreSQL's planner busy until it's stopped."""
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {"orders": {"none": {"account": found, "lines": {"count": {"gt": 0}}}}}
+    return found
+
+
 FILTERED = "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }"
 ABUSE: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
     "deep fields": ("{" + "a{" * 5000 + "a" + "}" * 5000 + "}", {}, "graphql_syntax", "nested too deeply"),
@@ -389,6 +397,25 @@ ABUSE: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
         "deep",
     ),
     "deep variables": (FILTERED, {"f": nested_filter(900)}, "graphql_invalid", "Variable values are nested too deeply"),
+    "filters in filters": (
+        FILTERED,
+        {"f": nested_filter(150)},
+        "limit_exceeded",
+        "filters within one another; at most 12",
+    ),
+    "relations of relations": (
+        "query($f: AccountFilter) { accounts(filter: $f) { totalCount } }",
+        {"f": nested_relations(20)},
+        "limit_exceeded",
+        "13 filters within one another; at most 12",
+    ),
+    "many conditions": (
+        FILTERED,
+        {"f": {"or": [{"kind": {"eq": "PERSON"}}] * 300}},
+        "limit_exceeded",
+        "201 conditions; at most 200",
+    ),
+    "many empty filters": (FILTERED, {"f": {"and": [{}] * 5000}}, "limit_exceeded", "1001 filters; at most 1000"),
     "deep edges": (
         "{orders{nodes" + "{account{orders(first:1){nodes" * 12 + "{id}" + "}}}" * 12 + "}}",
         {},
@@ -477,7 +504,7 @@ def test_abuse_is_refused_at_once(
         "{" + " ".join(f"a{n}: customers(first: 5) {{ nodes {{ id }} }}" for n in range(100)) + "}",
         "{ viewer { " + " ".join(f"a{n}: kind" for n in range(999)) + " } }",
         doubling(2),
-        "{ customers(filter: " + "{ not: " * 150 + "{}" + "}" * 150 + ") { totalCount } }",
+        "{ customers(filter: " + "{ not: " * 11 + "{}" + "}" * 11 + ") { totalCount } }",
     ],
     ids=["a hundred root fields", "a thousand fields", "fragments", "a deep filter"],
 )
