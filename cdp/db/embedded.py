@@ -5,9 +5,11 @@ the program runs as root the server runs as the system user `embedded_postgres`,
 """
 
 import contextlib
+import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -33,6 +35,7 @@ logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
 SYSTEM_USER: Final = "embedded_postgres"
 _LONGEST_SOCKET_PATH: Final = 90  # sun_path holds 108 bytes on Linux, 104 on macOS, with the file name
 _START_TIMEOUT_SECONDS: Final = 120
+_UNFINISHED: Final = "postgres-unfinished-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +78,26 @@ def start(directory: Path, *, settings: dict[str, str] | None = None) -> Embedde
     after. Raises subprocess.CalledProcessError when PostgreSQL does not start; its log is `directory`/postgres/server.log.
     """
     directory = directory.expanduser().resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two who start at once, one does and the other finds it running
+        return _start(directory, settings or {})
+
+
+def _start(directory: Path, settings: dict[str, str]) -> EmbeddedServer:
     data = directory / "postgres"
     user = _system_user()
-    data.mkdir(parents=True, exist_ok=True)
     sockets = _socket_directory(directory)
     if user is not None:
         ensure_user_exists(user)
-        _let_through(data, user)
         _let_through(sockets, user)
         _let_read_binaries()
     if not (data / "PG_VERSION").exists():
+        # Made under a name of its own: what a killed start left is no cluster, though it has a PG_VERSION, and an initdb
+        # that outlived its parent may still be writing to it.
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))
+        if user is not None:
+            _let_through(unfinished, user)
         # No ICU in the wheel; the builtin provider's C.UTF-8 sorts by code point and knows every letter's case.
         arguments = [
             "--auth=trust",
@@ -93,7 +106,12 @@ def start(directory: Path, *, settings: dict[str, str] | None = None) -> Embedde
             "--builtin-locale=C.UTF-8",
             "--locale=C",
         ]
-        initdb([*arguments, "--username=postgres", "--data-checksums"], pgdata=data, **_as_user())
+        initdb([*arguments, "--username=postgres", "--data-checksums"], pgdata=unfinished, **_as_user())
+        unfinished.rename(data)
+        for left in directory.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    if user is not None:
+        _let_through(data, user)
     started = not _is_running(data)
     if started:
         options = {
@@ -106,7 +124,7 @@ def start(directory: Path, *, settings: dict[str, str] | None = None) -> Embedde
             # Statements may hold personal data: errors are logged without the statement's text and without values.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
-            **(settings or {}),
+            **settings,
         }
         flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         pg_ctl(
