@@ -103,6 +103,7 @@ def configure(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "procrastinate"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)  # whatever configured it before, the root's level counts
         logger.propagate = name != "uvicorn.access"  # it holds queries; RequestLog stands in its place
     for name in TALKATIVE_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

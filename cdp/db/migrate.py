@@ -39,6 +39,7 @@ def migrate(url: str, *, portal_url: str | None = None) -> str:
         connection.execute(_MAKE_ROLES)
         connection.execute("GRANT cdp_owner, cdp_app, cdp_portal TO CURRENT_USER")
         connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO cdp_owner")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")  # trusted: whoever owns the database may
         portal = conninfo_to_dict(portal_url) if portal_url else {}
         if portal.get("user") == "cdp_portal" and portal.get("password"):
             password = sql.Literal(str(portal["password"]))

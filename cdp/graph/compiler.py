@@ -23,7 +23,9 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     get_named_type,
+    is_abstract_type,
 )
 from graphql.pyutils import Path
 from sqlalchemy import (
@@ -47,8 +49,9 @@ from cdp.access.viewer import Member, Viewer
 from cdp.graph.conditions import MOST_VALUES
 from cdp.graph.cursor import order_of
 from cdp.graph.declaration import GraphField, GraphType, Inline, Registry, Row, Rows
-from cdp.graph.given import Given, Variables, read
+from cdp.graph.given import Given, Variables, nullable, read
 from cdp.graph.literals import EMPTY_LIST, json_object, text_literal
+from cdp.graph.mixed import CONCRETE, by_place_column, mixed_column
 from cdp.graph.page import Page, page_column
 from cdp.graph.plan import Execution, Getter, Limits, Plan
 from cdp.graph.refusal import ClosedToMembers, LimitExceeded, ScopeMissing, ValueInvalid, graphql_error
@@ -78,6 +81,8 @@ class Arguments:
     given: Mapping[str, Given]
     compiler: "Compiler"
     field: str
+    nodes: list[FieldNode]
+    path: Path
 
     def __contains__(self, name: str) -> bool:
         return name in self.given and not self.given[name].is_null
@@ -95,6 +100,10 @@ class Arguments:
         """The argument's value where SQL's shape depends on it: an enum member, a boolean, an Int; None when absent."""
         return self.given[name].value if name in self else None
 
+    def of_source(self, name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+        """An attribute of what a root field is a field of, an event or a payload, as a bound parameter."""
+        return self.compiler.parameter(kind, lambda execution: getattr(execution.source, name))
+
 
 @dataclass(slots=True)
 class Compiler:
@@ -106,7 +115,9 @@ class Compiler:
     variables: Variables
     viewer: Viewer
     limits: Limits
+    checked: bool = False
     refusals: list[GraphQLError] = field(default_factory=list)
+    summarised: dict[Any, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     nodes: int = 0
     conditions: int = 0
@@ -119,25 +130,32 @@ class Compiler:
         self, declared: GraphField, kind: Any, nodes: list[FieldNode], path: Path, *, node: GraphType | None = None
     ) -> Plan:
         """The plan of a root field of GraphQL type `kind`; `node` where an id has said which type that is."""
+
+        def column() -> ColumnElement[Any]:
+            self.authorise_root(declared, nodes, path)
+            if node is None:
+                return self._edge(declared, None, kind, nodes, path)
+            self.authorise(node.name, node.scope, node.member, nodes, path)
+            return self._edge(replace(declared, where=node.by_id), None, kind, nodes, path)
+
+        return self.plan(column, nodes)
+
+    def plan(self, column: Callable[[], ColumnElement[Any]], nodes: list[FieldNode]) -> Plan:
+        """The plan of the one column that `column` compiles; nothing to ask where that is refused."""
         sql: str | None = None
         getters: tuple[Getter, ...] = ()
         try:
-            self._authorise_root(declared, nodes, path)
-            if node is not None:
-                self.authorise(node.name, node.scope, node.member, nodes, path)
-                declared = replace(declared, where=node.by_id)
-            column = self._edge(declared, None, kind, nodes, path)
+            answer = column()
         except Refused:
             pass
         else:
-            made: Any = select(column).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+            made: Any = select(answer).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
             sql = str(made)
             getters = tuple(self._getter(name, made.params[name]) for name in made.positiontup)
             if len(sql) > self.limits.statement_bytes:
                 most = self.limits.statement_bytes
                 raise graphql_error(LimitExceeded(limit="bytes of SQL", asked=len(sql), most=most), nodes)
-        name = get_named_type(kind).name
-        return Plan(sql=sql, getters=getters, refusals=tuple(self.refusals), type_name=name, nodes=self.nodes)
+        return Plan(sql=sql, getters=getters, refusals=tuple(self.refusals), nodes=self.nodes)
 
     # -- parameters ----------------------------------------------------------------------------------------------------------
 
@@ -221,7 +239,8 @@ class Compiler:
             return _leaf(declared.expression(row), kind)
         return self._edge(declared, row, kind, nodes, path)
 
-    def _authorise_root(self, declared: GraphField, nodes: list[FieldNode], path: Path) -> None:
+    def authorise_root(self, declared: GraphField, nodes: list[FieldNode], path: Path) -> None:
+        """Refuse unless the viewer has the scope of a root field."""
         label = f"{declared.owner}.{declared.name}"
         self.authorise(label, cast("Any", declared.scope), cast("Any", declared.member), nodes, path)
 
@@ -240,7 +259,11 @@ class Compiler:
         self, declared: GraphField, row: Row | None, kind: Any, nodes: list[FieldNode], path: Path
     ) -> ColumnElement[Any]:
         with self._deeper(nodes):
-            arguments = self._arguments(declared, nodes)
+            arguments = self.arguments(declared, nodes, path)
+            if declared.kind in {"mixed", "by_place"}:
+                with self.many(declared.most, nodes):
+                    build = mixed_column if declared.kind == "mixed" else by_place_column
+                    return build(self, declared, arguments, nodes, path)
             if declared.kind == "page":
                 connection = cast("GraphQLObjectType", get_named_type(kind))
                 target = self.registry.types[get_named_type(connection.fields["nodes"].type).name]
@@ -265,7 +288,10 @@ class Compiler:
             if isinstance(found, Inline):
                 return self._inline(target, found, fields, path)
             with self.within(found.source):
-                inner = self.select(target, found, self.columns(target, found.source, fields, path)).limit(1)
+                columns = self.columns(target, found.source, fields, path)
+                if self.checked and is_abstract_type(nullable(self._kind_of(declared))):
+                    columns.append(text_literal(target.name).label(CONCRETE))
+                inner = self.select(target, found, columns).limit(1)
             return self.as_json(inner, func.row_to_json)
 
     def _inline(self, target: GraphType, found: Inline, fields: Fields, path: Path) -> ColumnElement[Any]:
@@ -282,9 +308,10 @@ class Compiler:
 
     def no_arguments(self, declared: GraphField) -> Arguments:
         """Arguments of an edge that is followed by a filter rather than selected: none."""
-        return Arguments({}, self, f"{declared.owner}.{declared.name}")
+        return Arguments({}, self, f"{declared.owner}.{declared.name}", [], Path(None, declared.name, declared.owner))
 
-    def _arguments(self, declared: GraphField, nodes: list[FieldNode]) -> Arguments:
+    def arguments(self, declared: GraphField, nodes: list[FieldNode], path: Path) -> Arguments:
+        """The arguments that a field was given."""
         signature = self.object_type(declared.owner).fields[declared.name].args
         nodes_by_name = {each.name.value: each.value for each in nodes[0].arguments or ()}
         given = {
@@ -293,7 +320,7 @@ class Compiler:
             if (value := read(nodes_by_name.get(name), argument.type, argument.default_value, self.variables))
             is not None
         }
-        return Arguments(given, self, f"{declared.owner}.{declared.name}")
+        return Arguments(given, self, f"{declared.owner}.{declared.name}", nodes, path)
 
     # -- selects -------------------------------------------------------------------------------------------------------------
 
@@ -327,8 +354,18 @@ class Compiler:
 
     def collect(self, nodes: list[FieldNode], name: str) -> Fields:
         """Fields selected below `nodes` on the object type `name`."""
-        names = frozenset((name, *(interface.name for interface in self.object_type(name).interfaces)))
-        return collect(nodes, names, self.fragments, self.variables)
+        return collect(nodes, self._names_of(name), self.fragments, self.variables)
+
+    def _names_of(self, name: str) -> frozenset[str]:
+        """An object type's name and those of the interfaces and unions it belongs to."""
+        kind = self.object_type(name)
+        unions = (
+            each for each in self.schema.type_map.values() if isinstance(each, GraphQLUnionType) and kind in each.types
+        )
+        return frozenset((name, *(each.name for each in (*kind.interfaces, *unions))))
+
+    def _kind_of(self, declared: GraphField) -> Any:
+        return self.object_type(declared.owner).fields[declared.name].type
 
     # -- bounds --------------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def complete(registry: Registry, roots: Iterable[type], *, currency: Any) -> dic
         for field, graph_field in strawberry_fields(declared.python):
             _name(field, graph_field, declared.name)
             declared.fields[graph_field.name] = graph_field
-            if graph_field.kind != "value":
+            if graph_field.kind in {"one", "list", "page"}:
                 graph_field.target = _target(registry, field, graph_field)
             if graph_field.orders and not isinstance(graph_field.where, str):
                 message = f"{declared.name}.{graph_field.name}: only a column can be ordered by"
@@ -52,6 +52,9 @@ def _name(field: StrawberryField, graph_field: GraphField, owner: str) -> None:
 
 def _give_arguments(registry: Registry, inputs: InputTypes, field: StrawberryField, graph_field: GraphField) -> None:
     given = [argument(name, *rest) for name, rest in graph_field.inputs.items()]
+    if graph_field.filter_of is not None:
+        filters_of: Any = inputs.filter_of(registry.types[graph_field.filter_of])
+        given.append(argument("filter", optional(filters_of), strawberry.UNSET, "Only rows that match."))
     if graph_field.kind == "page":
         target = registry.types[graph_field.target or _target(registry, field, graph_field)]
         filters: Any = inputs.filter_of(target)

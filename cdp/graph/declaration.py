@@ -61,7 +61,7 @@ class Inline:
     `absent`, when given, is true where the whole object is null.
     """
 
-    columns: Mapping[str, ColumnElement[Any]]
+    columns: Mapping[str, Any]
     absent: ColumnElement[bool] | None = None
 
     @property
@@ -84,7 +84,7 @@ class Rows:
     order: tuple[Term, ...] | None = None
 
 
-Kind = Literal["value", "one", "list", "page"]
+Kind = Literal["value", "one", "list", "page", "mixed", "by_place"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +101,7 @@ class GraphField:
     inputs: Mapping[str, tuple[Any, Any, str]] = field(default_factory=dict)
     most: int = 20
     sums: str | None = None
+    filter_of: str | None = None
     name: str = ""
     owner: str = ""
     target: str | None = None
@@ -172,14 +173,23 @@ def one(
     inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
     filters: bool = False,
     sums: str | None = None,
+    filter_of: str | None = None,
 ) -> Any:
     """A field that is one object: `where(row, arguments)` gives at most one row, or an `Inline` value.
 
     `inputs` declares arguments: name → (annotation, default or UNSET, description). `filters`: rows can be filtered by the
-    object's fields. `sums`: the column of an amount of money (beside `currency`) that can be summed.
+    object's fields. `sums`: the column of an amount of money (beside `currency`) that can be summed. `filter_of`: it takes a
+    filter of that graph type.
     """
     declared = GraphField(
-        kind="one", where=where, scope=scope, member=member, inputs=inputs or {}, filters=filters, sums=sums
+        kind="one",
+        where=where,
+        scope=scope,
+        member=member,
+        inputs=inputs or {},
+        filters=filters,
+        sums=sums,
+        filter_of=filter_of,
     )
     return _strawberry_field(declared, description)
 
@@ -190,11 +200,33 @@ def many(
     *,
     scope: ScopeRule = INHERIT,
     member: MemberRule | Inherit = INHERIT,
+    inputs: Mapping[str, tuple[Any, Any, str]] | None = None,
     most: int = 20,
     filters: bool = False,
 ) -> Any:
     """A field that is a short list of objects, bounded by nature; `most` is what its cost is reckoned with."""
-    declared = GraphField(kind="list", where=where, scope=scope, member=member, most=most, filters=filters)
+    declared = GraphField(
+        kind="list", where=where, scope=scope, member=member, inputs=inputs or {}, most=most, filters=filters
+    )
+    return _strawberry_field(declared, description)
+
+
+def mixed(
+    where: Callable[..., Mapping[str, Any]],
+    description: str,
+    *,
+    scope: ScopeRule,
+    member: MemberRule,
+    inputs: Mapping[str, tuple[Any, Any, str]],
+    most: int,
+    by_place: bool = False,
+) -> Any:
+    """A list of objects of several types, at most `most`: `where` gives ranked rows by type name (`mixed.Ranked`).
+
+    `by_place`: the rank is the place among the argument `ids`, and places without a row are null.
+    """
+    kind: Kind = "by_place" if by_place else "mixed"
+    declared = GraphField(kind=kind, where=where, scope=scope, member=member, inputs=inputs, most=most)
     return _strawberry_field(declared, description)
 
 

@@ -25,11 +25,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What parameters are taken from: this run's variables, who asks, and the seller's date."""
+    """What parameters are taken from: this run's variables, who asks, the seller's date, and what the root field is a field of:
+    an event or a payload.
+    """
 
     variables: Variables
     viewer: Viewer
     today: date
+    source: Any = None
 
 
 Getter = Callable[[Execution], Any]
@@ -44,7 +47,6 @@ class Plan:
     sql: str | None
     getters: tuple[Getter, ...]
     refusals: tuple[GraphQLError, ...]
-    type_name: str
     nodes: int
 
     def parameters(self, execution: Execution) -> list[Any]:

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 
 import orjson
 from graphql import (
-    GraphQLAbstractType,
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -35,6 +34,7 @@ from cdp.errors import Unavailable
 from cdp.graph.compiler import Compiler
 from cdp.graph.declaration import GraphField, GraphType, Registry
 from cdp.graph.given import Variables, nullable, shape
+from cdp.graph.mixed import CONCRETE
 from cdp.graph.plan import Execution, Limits, Plan
 from cdp.graph.refusal import LimitExceeded, TooSlow, ValueInvalid, graphql_error
 
@@ -61,7 +61,6 @@ class Answer:
 
     json: bytes | None
     refusals: tuple[GraphQLError, ...]
-    type_name: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,9 +111,14 @@ class GraphRunner:
         self.plans = PlanCache()
 
     async def answer(
-        self, declared: GraphField, info: GraphQLResolveInfo[GraphContext], *, node: GraphType | None = None
+        self,
+        declared: GraphField,
+        info: GraphQLResolveInfo[GraphContext],
+        *,
+        node: GraphType | None = None,
+        source: Any = None,
     ) -> Answer:
-        """Answer a root field. `node`: the concrete type where the field's own is an interface."""
+        """Answer a root field of `source`. `node`: the concrete type where the field's own is an interface."""
         context = info.context
         plan = self._plan(declared, info, context, node)
         context.nodes += plan.nodes
@@ -122,11 +126,10 @@ class GraphRunner:
             limit = LimitExceeded(limit="nodes", asked=context.nodes, most=context.limits.nodes)
             raise graphql_error(limit, list(info.field_nodes))
         if plan.sql is None:
-            return Answer(None, plan.refusals, plan.type_name)
-        found = await _run(
-            context, plan.sql, plan.parameters(Execution(_variables(info), context.viewer, context.today))
-        )
-        return Answer(found, plan.refusals, node.name if node else plan.type_name)
+            return Answer(None, plan.refusals)
+        execution = Execution(variables_of(info), context.viewer, context.today, source)
+        found = await run_statement(context, plan.sql, plan.parameters(execution))
+        return Answer(found, plan.refusals)
 
     def _plan(
         self,
@@ -145,6 +148,7 @@ class GraphRunner:
             viewer.scopes,
             node.name if node else None,
             context.limits,
+            context.checked,
             self._shapes(info),
         )
         plan = self.plans.get(key)
@@ -153,9 +157,10 @@ class GraphRunner:
                 registry=self.registry,
                 schema=self.schema,
                 fragments=info.fragments,
-                variables=_variables(info),
+                variables=variables_of(info),
                 viewer=viewer,
                 limits=context.limits,
+                checked=context.checked,
             )
             kind = self.schema.type_map[node.name] if node else info.return_type
             plan = compiler.compile(declared, kind, info.field_nodes, info.path, node=node)
@@ -163,7 +168,7 @@ class GraphRunner:
         return plan
 
     def _shapes(self, info: GraphQLResolveInfo[GraphContext]) -> tuple[Any, ...]:
-        values = _variables(info)
+        values = variables_of(info)
         if not values:
             return ()
         return tuple(
@@ -173,12 +178,12 @@ class GraphRunner:
         )
 
 
-def _variables(info: GraphQLResolveInfo[GraphContext]) -> Variables:
+def variables_of(info: GraphQLResolveInfo[GraphContext]) -> Variables:
     """Coerced variables by name: Strawberry's info has the plain mapping where graphql-core's has its container."""
     return cast("Variables", info.variable_values)
 
 
-async def _run(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
+async def run_statement(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
     """As `_send`; what the database can't do becomes an error a caller can act on."""
     try:
         return await _send(context, sql, parameters)
@@ -224,9 +229,8 @@ class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> Any:
         """As graphql-core's, except for an Answer."""
         if type(result) is not Answer:
-            if self.context_value.checked and is_abstract_type(nullable(return_type)) and type(result) is _Decoded:
-                return_type = cast("GraphQLAbstractType", self.schema.type_map[result.type_name])
-                result = result.value
+            if self.context_value.checked and isinstance(result, dict) and is_abstract_type(nullable(return_type)):
+                return_type = self.schema.type_map[result[CONCRETE]]
             return super().complete_value(return_type, field_details_list, info, path, result, position_context)
         if result.json is None and is_non_null_type(return_type) and result.refusals:
             raise result.refusals[0]
@@ -237,8 +241,6 @@ class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
         if not self.context_value.checked:
             return orjson.Fragment(result.json)
         decoded: Any = orjson.loads(result.json)
-        if is_abstract_type(nullable(return_type)):
-            decoded = _Decoded(decoded, result.type_name)
         return self.complete_value(return_type, field_details_list, info, path, decoded, position_context)
 
     def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override] # static there; called on self
@@ -247,12 +249,6 @@ class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
             return_type.coerce_input_value(result)
             return result
         return super().complete_leaf_value(return_type, result)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    value: Mapping[str, Any]
-    type_name: str
 
 
 def read_decoded(source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Any:
@@ -274,8 +270,8 @@ def install(runner: GraphRunner, roots: Mapping[str, Mapping[str, GraphField]], 
 
 
 def _resolver(runner: GraphRunner, declared: GraphField) -> Any:
-    async def resolve(_source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Answer:
-        return await runner.answer(declared, info)
+    async def resolve(source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Answer:
+        return await runner.answer(declared, info, source=source)
 
     async def resolve_node(_source: Any, info: GraphQLResolveInfo[GraphContext], *, id: str) -> Answer:
         node = runner.registry.by_prefix.get(prefix_of(id) or "")

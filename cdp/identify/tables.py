@@ -36,6 +36,7 @@ customer = Table(
     CheckConstraint("kind IN ('person', 'organisation')", name="kind_is_known"),
     Index("customer_by_last_seen", text("last_seen_at DESC"), text("customer_id DESC")),
     Index("customer_by_name", "name", "customer_id"),
+    Index("customer_by_words", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
     info=by_customer(),
 )
 
@@ -114,6 +115,7 @@ customer_identifier = Table(
     Column("verified", Boolean, nullable=False, server_default="false"),
     at("first_seen_at"),
     at("last_seen_at"),
+    Index("customer_identifier_by_words", "value", postgresql_using="gin", postgresql_ops={"value": "gin_trgm_ops"}),
     info=by_customer(),
 )
 

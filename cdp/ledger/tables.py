@@ -54,6 +54,7 @@ account = Table(
     Index("account_by_account_id", "account_id"),
     Index("account_by_profile_id", "profile_id"),
     Index("account_by_number", "number"),
+    Index("account_by_words", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
     info=by_customer(),
 )
 

@@ -9,6 +9,7 @@ import strawberry
 from cdp.access.tables import staff
 from cdp.access.viewer import Scope
 from cdp.graph.declaration import by, one, page, scalar
+from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
 from cdp.resolvers import order as order_resolvers
@@ -17,7 +18,7 @@ from cdp.schema.statement import EntryKind, Statement, statement_of_account
 
 if TYPE_CHECKING:
     from cdp.schema.customer import Customer
-    from cdp.schema.order import Order
+    from cdp.schema.order import Order, OrderSummary
 
 LazyCustomer = Annotated["Customer", strawberry.lazy("cdp.schema.customer")]
 LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
@@ -124,6 +125,9 @@ class Account(Node):
     holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.", filters=True)
     manager: Staff | None = one(resolvers.manager, "The account manager.")
     orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.", filters=True)
+    orders_summary: Annotated["OrderSummary", strawberry.lazy("cdp.schema.order")] = one(
+        summary(resolvers.orders, "Order", time="placed_at"), "Its orders summed up.", filter_of="Order"
+    )
     ledger: Connection[LedgerEntry] = page(
         resolvers.entries,
         "Its ledger, latest posted first.",

@@ -10,14 +10,16 @@ from strawberry.scalars import JSON
 from cdp.access.tables import source
 from cdp.access.viewer import Scope
 from cdp.events.tables import interaction
-from cdp.graph.declaration import by, one, page, scalar
+from cdp.graph.declaration import by, many, one, page, scalar
+from cdp.graph.summary import groups, summary
 from cdp.identify.tables import customer, customer_identifier, profile
 from cdp.resolvers import customer as resolvers
+from cdp.resolvers.summary import INTERACTION_GROUPS
 from cdp.schema.base import Connection, Node, graph, node_id
 
 if TYPE_CHECKING:
     from cdp.schema.account import Account
-    from cdp.schema.order import Order
+    from cdp.schema.order import Order, OrderSummary
 
 LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
 LazyOrder = Annotated["Order", strawberry.lazy("cdp.schema.order")]
@@ -160,6 +162,16 @@ class Customer(Node):
         member=None,
         filters=True,
     )
+    orders_summary: Annotated["OrderSummary", strawberry.lazy("cdp.schema.order")] = one(
+        summary(resolvers.orders, "Order", time="placed_at"), "Its orders summed up.", filter_of="Order"
+    )
+    interactions_summary: Annotated["InteractionSummary", strawberry.lazy("cdp.schema.customer")] = one(
+        summary(resolvers.interactions, "Interaction", time="occurred_at"),
+        "Its contacts summed up.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        filter_of="Interaction",
+    )
     contacts: Connection[Annotated["Affiliation", strawberry.lazy("cdp.schema.customer")]] = page(
         resolvers.contacts,
         "People of this organisation.",
@@ -182,3 +194,38 @@ class Affiliation:
     since_at: datetime = scalar("since_at", "First told.")
     person: Customer = one(resolvers.affiliated_person, "The person.", filters=True)
     organisation: Customer = one(resolvers.affiliated_organisation, "The organisation.", filters=True)
+
+
+@strawberry.enum(description="What contacts are grouped by in a summary.")
+class InteractionGroupBy(enum.Enum):
+    """Groups of interactions."""
+
+    MONTH = strawberry.enum_value("month", description="Month, in UTC, e.g. 2026-03.")
+    CHANNEL = strawberry.enum_value("channel", description="Channel.")
+    KIND = strawberry.enum_value("kind", description="page, call, visit, …")
+    TOPIC = strawberry.enum_value("topic", description="What they were about.")
+
+
+@graph.type(scope=Scope.GRAPH_PII, key=("key",))
+class InteractionGroup:
+    """Contacts of one group."""
+
+    key: str | None = scalar("key", "The month, channel, kind or topic; null for contacts without one.")
+    count: int = scalar("count", "How many.")
+    first: datetime | None = scalar("first", "Earliest.")
+    last: datetime | None = scalar("last", "Latest.")
+
+
+@graph.type(scope=Scope.GRAPH_PII)
+class InteractionSummary:
+    """How many contacts, since when: in all, and by group."""
+
+    count: int = scalar("count", "How many.")
+    first: datetime | None = scalar("first", "Earliest; null when there is none.")
+    last: datetime | None = scalar("last", "Latest; null when there is none.")
+    groups: list[InteractionGroup] = many(
+        groups(INTERACTION_GROUPS),
+        "The same by group, by key; groups without a contact are left out.",
+        inputs={"by": (InteractionGroupBy, strawberry.UNSET, "What to group by.")},
+        most=100,
+    )

@@ -9,9 +9,11 @@ import strawberry
 
 from cdp.access.viewer import Scope
 from cdp.graph.declaration import by, many, one, page, scalar
+from cdp.graph.summary import groups, sum_of, sums
 from cdp.ledger.tables import order_event, order_line, sales_order, shipment, shipment_line
 from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import order as resolvers
+from cdp.resolvers.summary import ORDER_GROUPS
 from cdp.schema.base import Connection, Money, Node, graph, node_id
 
 if TYPE_CHECKING:
@@ -197,3 +199,49 @@ class Order(Node):
     lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.", filters=True)
     shipments: list[Shipment] = many(resolvers.shipments, "What was sent, by number.")
     timeline: list[OrderEvent] = many(resolvers.timeline, "What happened, oldest first.")
+
+
+@strawberry.enum(description="What orders are grouped by in a summary.")
+class OrderGroupBy(enum.Enum):
+    """Groups of orders."""
+
+    MONTH = strawberry.enum_value("month", description="Month placed, in UTC, e.g. 2026-03.")
+    STATUS = strawberry.enum_value("status", description="Where they stand, e.g. PARTLY_SHIPPED.")
+    CHANNEL = strawberry.enum_value("channel", description="Channel they came through.")
+
+
+@graph.type(scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ)
+class OrderSums:
+    """Sums over orders; amounts of different currencies are never added."""
+
+    total: list[Money] = many(sum_of("total"), "Sum of totals, one amount for each currency, by code.")
+    refunded: list[Money] = many(
+        sum_of("refunded"), "Sum of what was paid back, one amount for each currency, by code."
+    )
+
+
+@graph.type(scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ, key=("key",))
+class OrderGroup:
+    """Orders of one group."""
+
+    key: str | None = scalar("key", "The month, status or channel.")
+    count: int = scalar("count", "How many.")
+    first: datetime | None = scalar("first", "Earliest placed.")
+    last: datetime | None = scalar("last", "Latest placed.")
+    sum: OrderSums = one(sums, "Sums.")
+
+
+@graph.type(scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ)
+class OrderSummary:
+    """How many orders, how much, since when: in all, and by group."""
+
+    count: int = scalar("count", "How many.")
+    first: datetime | None = scalar("first", "Earliest placed; null when there is none.")
+    last: datetime | None = scalar("last", "Latest placed; null when there is none.")
+    sum: OrderSums = one(sums, "Sums.")
+    groups: list[OrderGroup] = many(
+        groups(ORDER_GROUPS),
+        "The same by group, by key; groups without an order are left out.",
+        inputs={"by": (OrderGroupBy, strawberry.UNSET, "What to group by.")},
+        most=100,
+    )

@@ -1,16 +1,20 @@
 """The roots of reading: customers, accounts and orders by id, number or filter; who somebody is; who is asking."""
 
+from typing import Annotated
+
 import strawberry
 
 from cdp.access.viewer import Member, Scope, Tool
-from cdp.graph.declaration import by_node_id, one, page
+from cdp.graph.declaration import by_node_id, mixed, one, page
+from cdp.graph.summary import summary
 from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import customer as customer_resolvers
 from cdp.resolvers import order as order_resolvers
+from cdp.resolvers import search as search_resolvers
 from cdp.schema.account import Account
-from cdp.schema.base import Connection, Node
+from cdp.schema.base import Connection, Node, graph
 from cdp.schema.customer import Customer
-from cdp.schema.order import Order
+from cdp.schema.order import Order, OrderSummary
 
 ID = (strawberry.ID, strawberry.UNSET, "The id.")
 OPTIONAL_ID = (strawberry.ID | None, strawberry.UNSET, "By id.")
@@ -25,6 +29,11 @@ class IdentifierInput:
         description="email, phone, user_id, anonymous_id, vat, account_number, or a source's own."
     )
     value: str = strawberry.field(description="The value, in any spelling; it is brought to its normal form.")
+
+
+SearchResult = Annotated[
+    Customer | Account | Order, strawberry.union("SearchResult", description="Something found by words.")
+]
 
 
 @strawberry.type(description="Who is asking, and what they may do.")
@@ -67,6 +76,23 @@ class Query:
         member=Scope.GRAPH_READ,
         inputs={"id": ID},
     )
+    nodes: list[Node | None] = mixed(
+        search_resolvers.nodes_of(graph),
+        "Several by their ids, at most 100, in the order given; null where there is none.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        inputs={"ids": (list[strawberry.ID], strawberry.UNSET, "The ids.")},
+        most=100,
+        by_place=True,
+    )
+    search: list[SearchResult] = mixed(
+        search_resolvers.found_by_words,
+        "Customers by name or identifier, accounts by name or number, orders by number or reference: the best 20, best first.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        inputs={"text": (str, strawberry.UNSET, "2 to 100 characters.")},
+        most=20,
+    )
     customer: Customer | None = one(
         customer_resolvers.by_id,
         "A customer by id; an id that was merged away leads to the customer it became part of.",
@@ -100,6 +126,13 @@ class Query:
         scope=Scope.GRAPH_READ,
         member=Scope.GRAPH_READ,
         inputs={"id": OPTIONAL_ID, "number": NUMBER},
+    )
+    orders_summary: OrderSummary = one(
+        summary(order_resolvers.everyone, "Order", time="placed_at"),
+        "All orders summed up.",
+        scope=Scope.GRAPH_READ,
+        member=Scope.GRAPH_READ,
+        filter_of="Order",
     )
     orders: Connection[Order] = page(
         order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ

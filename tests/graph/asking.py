@@ -11,6 +11,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     get_named_type,
     is_leaf_type,
     is_required_argument,
@@ -18,6 +19,8 @@ from graphql import (
 
 ARGUMENTS = {
     "statement": '(kind: BALANCE_FORWARD, to: "2030-01-01")',
+    "search": '(text: "customer")',
+    "groups": "(by: MONTH)",
     "recognise": '(identifiers: [{namespace: "user_id", value: "u1"}])',
 }
 
@@ -41,7 +44,9 @@ def questions(schema: GraphQLSchema) -> list[Question]:
     starts = []
     for name, root in schema.query_type.fields.items():
         kind = get_named_type(root.type)
-        concrete = schema.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else [kind]
+        concrete = (
+            schema.get_possible_types(kind) if isinstance(kind, (GraphQLInterfaceType, GraphQLUnionType)) else [kind]
+        )
         head = f"{name}{_arguments(name, root)} {{"
         starts += [(start, name, [head] if start is kind else [head, f"... on {start.name} {{"]) for start in concrete]
     queue = deque(
@@ -51,7 +56,7 @@ def questions(schema: GraphQLSchema) -> list[Question]:
     found: list[Question] = []
     while queue:
         kind, root, start, opened = queue.popleft()
-        by_id = "(id: $id)" in opened[0] and len(opened) <= 1 + (root == "node")
+        by_id = "$id" in opened[0] and len(opened) <= 1 + (root in {"node", "nodes"})
         if (kind.name, root if by_id else "") in seen:
             continue
         seen |= {(kind.name, root), (kind.name, "")} if by_id else {(kind.name, "")}
@@ -70,6 +75,8 @@ def questions(schema: GraphQLSchema) -> list[Question]:
 def _arguments(name: str, declared: GraphQLField) -> str:
     if "id" in declared.args:
         return "(id: $id)"
+    if "ids" in declared.args:
+        return "(ids: [$id])"
     if name in ARGUMENTS:
         return ARGUMENTS[name]
     assert not any(is_required_argument(argument) for argument in declared.args.values()), (

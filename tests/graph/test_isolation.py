@@ -90,7 +90,7 @@ async def company(guarded_url: str) -> AsyncIterator[Graph]:
 @pytest.fixture
 def first_wall_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Neither scopes nor visibility are checked: only row-level security stands."""
-    monkeypatch.setattr(Compiler, "_authorise", lambda *_arguments: None)
+    monkeypatch.setattr(Compiler, "authorise", lambda *_arguments: None)
     monkeypatch.setattr(Compiler, "_visible", lambda *_arguments: [])
     runner.plans.clear()
     yield

@@ -206,6 +206,10 @@ def test_nothing_that_is_asked_for_must_be_given_but_what_cannot_be_guessed() ->
     }
     assert required == {
         "Query.node(id:)",
+        "Query.nodes(ids:)",
+        "Query.search(text:)",
+        "OrderSummary.groups(by:)",
+        "InteractionSummary.groups(by:)",
         "Query.customer(id:)",
         "Query.recognise(identifiers:)",
         "Account.statement(kind:)",

@@ -1,0 +1,116 @@
+"""Finding by words, and by ids of several types at once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, func, literal_column, or_, select, union
+
+from cdp.db.ids import parse_id, prefix_of
+from cdp.graph.compiler import Arguments
+from cdp.graph.declaration import GraphType, Registry, Row, Rows
+from cdp.graph.mixed import Ranked
+from cdp.identify.tables import customer, customer_identifier, customer_redirect
+from cdp.ledger.tables import account, sales_order
+
+SHORTEST_SEARCH: Final = 2
+LONGEST_SEARCH: Final = 100
+MOST_CANDIDATES: Final = 500
+
+
+def found_by_words(_row: Row | None, arguments: Arguments) -> Mapping[str, Ranked]:
+    """Customers by name or any identifier, accounts by name or number, orders by number or the client's reference; best first."""
+    words = arguments.bind("text", Text(), read_words)
+    pattern = arguments.bind("text", Text(), lambda text: f"%{_escaped(read_words(text))}%")
+    beginning = arguments.bind("text", Text(), lambda text: f"{_escaped(read_words(text))}%")
+    return {
+        "Customer": _customers(words, pattern),
+        "Account": _accounts(words, pattern),
+        "Order": _orders(words, beginning),
+    }
+
+
+def read_words(text: str) -> str:
+    """The words, trimmed. Raises ValueError with a sentence for too few or too many characters."""
+    words = text.strip()
+    if not SHORTEST_SEARCH <= len(words) <= LONGEST_SEARCH:
+        raise ValueError(f"search for {SHORTEST_SEARCH} to {LONGEST_SEARCH} characters.")
+    return words
+
+
+def _escaped(words: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", words)
+
+
+def _customers(words: ColumnElement[Any], pattern: ColumnElement[Any]) -> Ranked:
+    # Two look-ups by trigram index, then the rows: an OR over both tables would read every customer.
+    named = select(customer.c.customer_id).where(or_(customer.c.name.ilike(pattern), customer.c.name.op("%")(words)))
+    identified = select(customer_identifier.c.customer_id).where(customer_identifier.c.value.ilike(pattern))
+    matched = union(named.limit(MOST_CANDIDATES), identified.limit(MOST_CANDIDATES)).subquery()
+    found, known = customer.alias(), customer_identifier.alias()
+    exact = (
+        select(literal_column("0.0"))
+        .where(known.c.customer_id == found.c.customer_id, func.lower(known.c.value) == func.lower(words))
+        .limit(1)
+        .scalar_subquery()
+    )
+    rank = func.coalesce(exact, literal_column("1.0") - func.similarity(func.coalesce(found.c.name, ""), words))
+    return Ranked(rows=Rows(found, (found.c.customer_id.in_(select(matched.c.customer_id)),)), rank=rank)
+
+
+def _accounts(words: ColumnElement[Any], pattern: ColumnElement[Any]) -> Ranked:
+    found = account.alias()
+    matches = or_(found.c.name.ilike(pattern), found.c.name.op("%")(words), found.c.number.ilike(pattern))
+    best = func.greatest(func.similarity(found.c.name, words), func.similarity(found.c.number, words))
+    return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
+
+
+def _orders(words: ColumnElement[Any], beginning: ColumnElement[Any]) -> Ranked:
+    found = sales_order.alias()
+    matches = or_(found.c.number.like(beginning), found.c.purchase_order.like(beginning))
+    best = func.greatest(
+        func.similarity(found.c.number, words), func.similarity(func.coalesce(found.c.purchase_order, ""), words)
+    )
+    return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
+
+
+def nodes_of(registry: Registry) -> Any:
+    """Where `nodes` leads: rows of every node type whose ids were given, each with its place among them."""
+
+    def where(_row: Row | None, arguments: Arguments) -> Mapping[str, Ranked]:
+        return {target.name: _placed(target, arguments) for target in registry.by_prefix.values()}
+
+    return where
+
+
+def _placed(target: GraphType, arguments: Arguments) -> Ranked:
+    prefix = target.prefix or ""
+    given = arguments["ids"]
+    bind = arguments.compiler.bind
+
+    def uuids(ids: Sequence[str]) -> list[Any]:
+        if unknown := next(
+            (text for text in ids if prefix_of(text) not in arguments.compiler.registry.by_prefix), None
+        ):
+            raise ValueError(f"{unknown[:60]!r} is not an id.")
+        return [parse_id(text, prefix) for text in ids if prefix_of(text) == prefix]
+
+    def places(ids: Sequence[str]) -> list[int]:
+        return [place for place, text in enumerate(ids, start=1) if prefix_of(text) == prefix]
+
+    argument = "Query.nodes(ids:)"
+    asked = (
+        func.unnest(
+            bind(given, ARRAY(Uuid), uuids, argument=argument), bind(given, ARRAY(Integer), places, argument=argument)
+        )
+        .table_valued("id", "place")
+        .render_derived()
+    )
+    assert target.table is not None  # noqa: S101 — a node has a table
+    row: Any = target.table.alias()
+    wanted: ColumnElement[Any] = asked.c.id
+    if prefix == "cus":
+        moved = select(customer_redirect.c.target_customer_id).where(customer_redirect.c.customer_id == asked.c.id)
+        wanted = func.coalesce(moved.correlate(asked).scalar_subquery(), asked.c.id)
+    found = select(row, asked.c.place.label("place")).join_from(asked, row, row.c[target.key[-1]] == wanted).subquery()
+    return Ranked(rows=Rows(found), rank=found.c.place)
