@@ -57,6 +57,8 @@ def test_the_schema_is_explained_and_a_pasted_token_is_used(page: Page, door: Do
     headers.click()
     page.keyboard.insert_text(json.dumps({"Authorization": f"Bearer {door.token}"}))
     expect(headers).to_contain_text("Bearer")
+    page.get_by_role("button", name="Execute query").click()
+    expect(page.locator(".result-window")).to_contain_text('"data"')
     page.get_by_role("button", name="Re-fetch GraphQL schema").click()
     page.get_by_role("button", name="Show Documentation Explorer").click()
     explained = page.locator(".graphiql-doc-explorer")
@@ -65,6 +67,7 @@ def test_the_schema_is_explained_and_a_pasted_token_is_used(page: Page, door: Do
     page.get_by_role("button", name="Open settings dialog").click()  # adds a style element, under the policy's nonce
     expect(page.get_by_role("dialog")).to_contain_text("Theme")
     stored = page.evaluate("JSON.stringify(localStorage)")
+    assert "WholeCustomer" in stored
     assert door.token not in stored
 
 

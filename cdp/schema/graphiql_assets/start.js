@@ -31,11 +31,31 @@ function fetcherWith(token) {
   };
 }
 
+// GraphiQL keeps tabs and a history of what was asked, headers included. Ours keep everything but headers, where tokens are.
+const storage = {
+  get length() {
+    return localStorage.length;
+  },
+  getItem: (name) => localStorage.getItem(name),
+  setItem: (name, text) => localStorage.setItem(name, withoutHeaders(text)),
+  removeItem: (name) => localStorage.removeItem(name),
+  clear: () => localStorage.clear(),
+};
+
+function withoutHeaders(text) {
+  try {
+    return JSON.stringify(JSON.parse(text, (name, value) => (name === "headers" ? undefined : value)));
+  } catch {
+    return text; // a setting, not a record
+  }
+}
+
 // A new fetcher makes GraphiQL ask for the schema again.
 function show(token) {
   root.render(
     React.createElement(GraphiQL, {
       fetcher: fetcherWith(token),
+      storage,
       defaultTabs: settings.examples,
       defaultEditorToolsVisibility: "variables",
       isHeadersEditorEnabled: true,
