@@ -18,7 +18,9 @@ from starlette.routing import BaseRoute, Mount
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
 from cdp.access.tokens import TokenVerifier, authenticate
 from cdp.db.engine import open_pool
+from cdp.feed import open_feed
 from cdp.health import Health
+from cdp.ingest.changes import changes_routes
 from cdp.ingest.imports import import_routes
 from cdp.ingest.tracking import tracking_routes
 from cdp.logs import RequestLog
@@ -46,6 +48,9 @@ def create_app(settings: Settings) -> Starlette:
             reads = settings.replica_database_url or settings.database_url
             graph = open_graph(reads, "cdp_app", time_zone=settings.seller_time_zone, max_connections=20)
             app.state.graph = await stack.enter_async_context(graph)
+            # Read where the graph is read, so that what a change tells of is there to be asked for.
+            feed = open_feed(settings.database_url, app.state.graph.pool)
+            app.state.feed = await stack.enter_async_context(feed)
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=10))
             app.state.tokens = TokenVerifier(pool, settings, http=http)
             if settings.issuer_is_embedded:
@@ -57,6 +62,7 @@ def create_app(settings: Settings) -> Starlette:
         *graphql_routes(settings),
         *tracking_routes(lambda _request: pool()),
         *(import_routes(settings.database_url, authenticate) if settings.database_url else ()),
+        *changes_routes(),
         *health.routes,
     ]
     if settings.issuer_is_embedded:

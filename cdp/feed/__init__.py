@@ -1,8 +1,18 @@
 """The change feed: what changed in the graph, appended by the rooms above in the transaction of the change, read by cursor."""
 
 from cdp.feed.changes import Change, append
-from cdp.feed.cursor import CursorInvalid, Position
+from cdp.feed.cursor import BEGINNING, CursorInvalid, Position
 from cdp.feed.following import ChangeFeed, Follower, open_feed
 from cdp.feed.reading import Recorded
 
-__all__ = ["Change", "ChangeFeed", "CursorInvalid", "Follower", "Position", "Recorded", "append", "open_feed"]
+__all__ = [
+    "BEGINNING",
+    "Change",
+    "ChangeFeed",
+    "CursorInvalid",
+    "Follower",
+    "Position",
+    "Recorded",
+    "append",
+    "open_feed",
+]

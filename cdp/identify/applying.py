@@ -15,6 +15,7 @@ from psycopg import Connection
 import cdp.events.queries
 import cdp.ledger.queries
 from cdp.db.ids import time_ordered_id
+from cdp.feed import append
 from cdp.identify import queries
 from cdp.identify.claims import Attached, ClaimDraft, Decision, ProfileKey, profile_node
 from cdp.identify.gathering import Told, gather
@@ -23,6 +24,7 @@ from cdp.identify.queries import CustomerIdentifier, SourceTrust, StoredClaim
 from cdp.identify.redrawing import Redrawing, redraw
 from cdp.identify.resolution import resolve
 from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.telling import Redrawn, customer_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ def apply_claims(
     """Make the customers follow from these claims too; where each draft's profile is now, by its key in normal form.
 
     The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
-    statements whatever the batch's size. Raises BlockedKey, before anything is written, for a draft whose key points
-    at nobody.
+    statements whatever the batch's size, the last of which tells the change feed. Raises BlockedKey, before anything
+    is written, for a draft whose key points at nobody.
     """
     trust = queries.sources(connection, {draft.source_id for draft in drafts})
     told = gather(drafts, {source_id: one.region for source_id, one in trust.items()})
@@ -59,9 +61,12 @@ def apply_claims(
     organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
     seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
     moved: set[UUID] = set()
+    redrawn = Redrawn()
     if seeds:
-        attached, moved = _redraw(connection, told, known, seeds, trust=trust, rules=rules)
-    _tell_what_was_seen(connection, told, known, attached, moved)
+        attached, redrawn = _redraw(connection, told, known, seeds, trust=trust, rules=rules)
+        moved = set(redrawn.drawn.homes.values()) if redrawn.drawn else set()
+    described = _tell_what_was_seen(connection, told, known, attached, moved)
+    append(connection, customer_changes(redrawn, described))
     return attached
 
 
@@ -86,10 +91,8 @@ def _redraw(
     *,
     trust: Mapping[UUID, SourceTrust],
     rules: Rules,
-) -> tuple[dict[ProfileKey, Attached], set[UUID]]:
-    """Resolve the seeds' component again and store the difference: where the batch's profiles are, and customers
-    changed.
-    """
+) -> tuple[dict[ProfileKey, Attached], Redrawn]:
+    """Resolve the seeds' component again and store the difference: where the batch's profiles are, and what changed."""
     untold = {profile_id: (key, told.profiles[key].kind) for key, profile_id in known.new.items()}
     stored_claims, stored = queries.component(connection, seeds, untold)
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
@@ -108,13 +111,14 @@ def _redraw(
     customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
     others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
     after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
-    queries.change_shown(connection, queries.shown(connection, customers), after)
+    shown = queries.shown(connection, customers)
+    queries.change_shown(connection, shown, after)
     homes = {one.profile_id: one.customer_id for one in known.attached.values()} | dict(drawn.homes)
     attached = {
         key: Attached(profile_id=profile_id, customer_id=homes[profile_id])
         for key, profile_id in known.profile_ids.items()
     }
-    return attached, set(drawn.homes.values())
+    return attached, Redrawn(drawn=drawn, before=shown, after=after)
 
 
 def _store(
@@ -185,8 +189,11 @@ def _tell_what_was_seen(
     known: _Known,
     attached: Mapping[ProfileKey, Attached],
     redrawn: set[UUID],
-) -> None:
-    """Times, traits and affiliations of the batch, and the golden values of every customer they touch."""
+) -> list[UUID]:
+    """Times, traits and affiliations of the batch, and the golden values of every customer they touch.
+
+    Returns the customers of which more changed than when they were seen.
+    """
     queries.see_profiles(
         connection,
         [
@@ -227,4 +234,4 @@ def _tell_what_was_seen(
         if home not in described:
             seen[home] = max(one.last_at, seen.get(home, one.last_at))
     queries.see_customers(connection, seen)
-    queries.describe_customers(connection, described)
+    return queries.describe_customers(connection, described)

@@ -356,10 +356,12 @@ def see_customers(connection: Connection[Any], seen: Mapping[UUID, datetime]) ->
     _put(connection, "see_customers", ("customer_ids", "at"), list(seen.items()))
 
 
-def describe_customers(connection: Connection[Any], customer_ids: Collection[UUID]) -> None:
-    """Golden values, name, contact and times of these customers, from their profiles."""
-    if customer_ids:
-        connection.execute(STATEMENTS["describe_customers"], {"customer_ids": list(customer_ids)})
+def describe_customers(connection: Connection[Any], customer_ids: Collection[UUID]) -> list[UUID]:
+    """Golden values, name, contact and times of these customers, from their profiles; of which more than times changed."""
+    if not customer_ids:
+        return []
+    rows = connection.execute(STATEMENTS["describe_customers"], {"customer_ids": list(customer_ids)})
+    return [customer_id for (customer_id,) in rows if customer_id is not None]
 
 
 def _put(connection: Connection[Any], statement: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

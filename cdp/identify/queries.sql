@@ -332,6 +332,7 @@ WHERE customer.customer_id = seen.customer_id AND customer.last_seen_at < seen.a
 -- name: describe_customers
 -- Golden values from the profiles: per trait a verified source's before others', then the newest by event time, source and
 -- message (rule 7); an explicit null unsets. Name, e-mail and phone come from the traits, else from the identifiers.
+-- Returns the customers of which more changed than when they were seen.
 WITH said AS (
     SELECT DISTINCT ON (profile_trait.customer_id, trait) profile_trait.customer_id, trait, value
     FROM profile_trait
@@ -370,8 +371,12 @@ WITH said AS (
 UPDATE customer SET
     kind = described.kind, first_seen_at = described.first_seen_at, last_seen_at = described.last_seen_at,
     traits = described.traits, name = described.name, email = described.email, phone = described.phone
-FROM described
+FROM described JOIN customer AS before USING (customer_id)
 WHERE customer.customer_id = described.customer_id
     AND (customer.kind, customer.first_seen_at, customer.last_seen_at, customer.traits, customer.name, customer.email, customer.phone)
         IS DISTINCT FROM (described.kind, described.first_seen_at, described.last_seen_at, described.traits,
-                          described.name, described.email, described.phone);
+                          described.name, described.email, described.phone)
+RETURNING
+    CASE WHEN (before.kind, before.traits, before.name, before.email, before.phone)
+        IS DISTINCT FROM (customer.kind, customer.traits, customer.name, customer.email, customer.phone)
+    THEN customer.customer_id END;
