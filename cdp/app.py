@@ -26,6 +26,7 @@ from cdp.ingest.tracking import tracking_routes
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
 from cdp.schema.endpoint import graphql_routes
+from cdp.schema.socket import socket_routes
 from cdp.settings import Settings, SettingsError, load_settings
 
 log = structlog.stdlib.get_logger("cdp.app")
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> Starlette:
     health = Health(lambda: settings.database_url)
     routes: list[BaseRoute] = [
         *graphql_routes(settings),
+        *socket_routes(),
         *tracking_routes(lambda _request: pool()),
         *(import_routes(settings.database_url, authenticate) if settings.database_url else ()),
         *changes_routes(),

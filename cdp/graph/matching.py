@@ -1,4 +1,4 @@
-"""Which of some rows match a filter: for events, which are sent only to those whose filter their subject matches.
+"""What is asked when somebody subscribes: whether they may; and then, of each batch of events, which match their filter.
 
 Compiled once for each subscription, run once for each batch of events; scopes and limits are those of any filter.
 """
@@ -11,12 +11,21 @@ import orjson
 from graphql import GraphQLResolveInfo
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, true
 
-from cdp.graph.compiler import Compiler
+from cdp.graph.compiler import Compiler, Refused
 from cdp.graph.conditions import Conditions
 from cdp.graph.declaration import GraphField, Rows
 from cdp.graph.literals import EMPTY_LIST
 from cdp.graph.plan import Execution
 from cdp.graph.runtime import GraphContext, GraphRunner, run_statement, variables_of
+
+
+def authorise(runner: GraphRunner, declared: GraphField, info: GraphQLResolveInfo[GraphContext]) -> None:
+    """Raise GraphQLError when the viewer lacks the scope of a root field."""
+    compiler = _compiler(runner, info)
+    try:
+        compiler.authorise_root(declared, info.field_nodes, info.path)
+    except Refused:
+        raise compiler.refusals[0] from None
 
 
 class Matching:
@@ -27,14 +36,7 @@ class Matching:
 
     def __init__(self, runner: GraphRunner, declared: GraphField, info: GraphQLResolveInfo[GraphContext]) -> None:
         self._info = info
-        compiler = Compiler(
-            registry=runner.registry,
-            schema=runner.schema,
-            fragments=info.fragments,
-            variables=variables_of(info),
-            viewer=info.context.viewer,
-            limits=info.context.limits,
-        )
+        compiler = _compiler(runner, info)
         self._plan = compiler.plan(lambda: self._column(compiler, declared), info.field_nodes)
         if self._plan.refusals:
             raise self._plan.refusals[0]
@@ -62,3 +64,14 @@ class Matching:
         execution = Execution(variables_of(self._info), context.viewer, context.today, list(ids))
         found = await run_statement(context, self._plan.sql, self._plan.parameters(execution))
         return {UUID(one) for one in orjson.loads(found or b"[]")}
+
+
+def _compiler(runner: GraphRunner, info: GraphQLResolveInfo[GraphContext]) -> Compiler:
+    return Compiler(
+        registry=runner.registry,
+        schema=runner.schema,
+        fragments=info.fragments,
+        variables=variables_of(info),
+        viewer=info.context.viewer,
+        limits=info.context.limits,
+    )

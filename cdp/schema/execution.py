@@ -26,17 +26,19 @@ from cdp.graph.refusal import Internal, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
 from cdp.schema.base import SCALARS, Currency, graph
 from cdp.schema.customer import Affiliation
+from cdp.schema.events import install_events
 from cdp.schema.limits import DocumentLimits
 from cdp.schema.query import Query
 from cdp.schema.query import Viewer as ViewerType
 from cdp.schema.statement import Statement
+from cdp.schema.subscription import CustomerChange, OrderStatusChange, Subscription
 
 log = structlog.stdlib.get_logger("cdp.schema")
 MOST_TOKENS: Final = 10_000
 STATEMENT_SECONDS: Final = 15
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
-_roots = complete(graph, [Query, ViewerType], currency=Currency)
+_roots = complete(graph, [Query, ViewerType, Subscription, CustomerChange, OrderStatusChange], currency=Currency)
 
 
 class _OperationNamed(SchemaExtension):
@@ -78,6 +80,7 @@ class _Schema(strawberry.Schema):
 
 schema: Final = _Schema(
     Query,
+    subscription=Subscription,
     types=[Affiliation, Statement],
     config=StrawberryConfig(scalar_map=SCALARS),
     execution_context_class=GraphExecutor,
@@ -95,6 +98,7 @@ install(
     _roots,
     [name for name in schema._schema.type_map if name.endswith(CONNECTION_PARTS) and not name.startswith("__")],  # noqa: SLF001
 )
+install_events(runner, _roots["Subscription"])
 
 
 class OperationInvalid(Invalid):
