@@ -50,10 +50,12 @@ def create_client(
     redirect_uris: Sequence[str] = (),
     identity_scopes: Sequence[str] = (),
     public: bool = False,
+    trusted_only: bool = False,
 ) -> NewClient:
     """Register an OAuth client. With `authorization_code` among the grants staff can let it act for them.
 
-    `identity_scopes`: openid, profile, email. Raises InvalidField when it could ask for nothing.
+    `identity_scopes`: openid, profile, email. `trusted_only`: of the graph it may run trusted documents only. Raises
+    InvalidField when it could ask for nothing.
     """
     granted = (*identity_scopes, *sorted(scope.value for scope in scopes))
     if not granted:
@@ -71,6 +73,7 @@ def create_client(
             "redirect_uris": list(redirect_uris),
             "post_logout_redirect_uris": [],
             "scopes": list(granted),
+            "trusted_only": trusted_only,
         },
     )
     return NewClient(client_id=client_id, client_secret=secret, scopes=granted)

@@ -80,10 +80,12 @@ UPDATE staff SET issuer = %(issuer)s WHERE issuer = %(former)s;
 INSERT INTO invite (invite_hash, email, account_id, role, invited_by)
 VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
 
--- name: refused_tokens
--- Ids and families of access tokens, and OAuth clients, that are refused although their tokens have not expired.
-SELECT revoked_id FROM token_revocation WHERE forget_at >= now()
-UNION ALL SELECT 'client ' || client_id FROM oauth_client WHERE disabled_at IS NOT NULL;
+-- name: withheld
+-- What tokens that have not expired may not do: ids and families of access tokens, and OAuth clients, that are refused;
+-- OAuth clients that may run trusted documents only.
+SELECT revoked_id AS name, 'refused' AS what FROM token_revocation WHERE forget_at >= now()
+UNION ALL SELECT 'client ' || client_id, 'refused' FROM oauth_client WHERE disabled_at IS NOT NULL
+UNION ALL SELECT client_id, 'trusted_only' FROM oauth_client WHERE trusted_only AND disabled_at IS NULL;
 
 -- name: public_keys
 -- Public keys whose tokens may still be about.

@@ -1,15 +1,15 @@
 """Bearer tokens at our doors: RFC 9068 access tokens of the one issuer, checked once and remembered until they expire.
 
 The check itself is public-key cryptography; GraphQL must not pay it at every request, so an accepted token is
-remembered by its hash. What must end sooner (a revoked token or family, a disabled client) is asked of the database
-every two seconds.
+remembered by its hash. What must take effect sooner (a revoked token or family, a disabled client, one that is held to
+trusted documents) is asked of the database every two seconds.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx2
@@ -27,7 +27,7 @@ from cdp.errors import Forbidden, Unauthenticated, Unavailable
 from cdp.settings import Settings
 
 MOST_REMEMBERED: Final = 10_000
-REFUSALS_LIVE_SECONDS: Final = 2
+WITHHELD_LIVE_SECONDS: Final = 2
 _SQL: Final = load_statements("cdp.access")
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -71,6 +71,17 @@ class _Accepted:
     refusable: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Withheld:
+    refused: frozenset[str] = frozenset()
+    trusted_only: frozenset[str] = frozenset()
+    read_at: float = -float("inf")
+
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self.read_at > WITHHELD_LIVE_SECONDS
+
+
 class TokenVerifier:
     """Checks access tokens of the configured issuer. One per process; the application keeps it as `app.state.tokens`.
 
@@ -83,8 +94,7 @@ class TokenVerifier:
         self._issuer = settings.issuer
         self._audience = settings.public_url
         self._accepted: OrderedDict[bytes, _Accepted] = OrderedDict()
-        self._refused: frozenset[str] = frozenset()
-        self._refused_read_at = -float("inf")
+        self._withheld = _Withheld()
         self._lock = asyncio.Lock()
         self._keys = self._stored_keys() if settings.issuer_is_embedded else _discovered_keys(http, settings)
 
@@ -97,9 +107,11 @@ class TokenVerifier:
             accepted = self._accepted[key] = await self._check(token)
             while len(self._accepted) > MOST_REMEMBERED:
                 self._accepted.popitem(last=False)
-        if accepted.refusable & await self._refusals():
+        withheld = self._withheld if not self._withheld.is_old else await self._read_withheld()
+        if accepted.refusable & withheld.refused:
             raise TokenInvalid(problem="it was revoked")
-        return accepted.tool
+        tool = accepted.tool
+        return replace(tool, trusted_only=True) if tool.client_id in withheld.trusted_only else tool
 
     async def _check(self, token: str) -> _Accepted:
         try:
@@ -125,19 +137,19 @@ class TokenVerifier:
             refusable=frozenset(name for name in ids if isinstance(name, str)),
         )
 
-    async def _refusals(self) -> frozenset[str]:
-        """At most two seconds old; whoever finds them older waits, so that nobody is let in by an answer still under way."""
-        if self._refusals_are_old():
-            async with self._lock:
-                if self._refusals_are_old():
-                    asked_at = time.monotonic()
-                    async with self._pool().connection() as connection:
-                        rows = await (await connection.execute(_SQL["refused_tokens"])).fetchall()
-                    self._refused, self._refused_read_at = frozenset(row[0] for row in rows), asked_at
-        return self._refused
-
-    def _refusals_are_old(self) -> bool:
-        return time.monotonic() - self._refused_read_at > REFUSALS_LIVE_SECONDS
+    async def _read_withheld(self) -> _Withheld:
+        """At most two seconds old; whoever finds it older waits, so that nobody is let in by an answer still under way."""
+        async with self._lock:
+            if self._withheld.is_old:
+                asked_at = time.monotonic()
+                async with self._pool().connection() as connection:
+                    rows = await (await connection.execute(_SQL["withheld"])).fetchall()
+                self._withheld = _Withheld(
+                    refused=frozenset(name for name, what in rows if what == "refused"),
+                    trusted_only=frozenset(name for name, what in rows if what == "trusted_only"),
+                    read_at=asked_at,
+                )
+        return self._withheld
 
     def _stored_keys(self) -> IssuerKeys:
         async def load() -> KeySet:

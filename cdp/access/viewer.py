@@ -50,11 +50,15 @@ ROLE_SCOPES: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """An OAuth client with an access token; `acting_for` is the staff person's subject, when it acts for one."""
+    """An OAuth client with an access token; `acting_for` is the staff person's subject, when it acts for one.
+
+    `trusted_only`: of the graph it may run trusted documents only.
+    """
 
     client_id: str
     scopes: frozenset[Scope]
     acting_for: str | None = None
+    trusted_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

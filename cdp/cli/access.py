@@ -55,6 +55,10 @@ def create_a_client(
     redirect_uri: Annotated[
         list[str] | None, typer.Option(help="Where staff are sent back to, to let it act for them; repeatable.")
     ] = None,
+    trusted_only: Annotated[
+        bool,
+        typer.Option("--trusted-only", help="Of the graph it may run the documents in CDP_TRUSTED_DOCUMENTS only."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register an OAuth client and print its id and secret."""
@@ -70,6 +74,7 @@ def create_a_client(
             grant_types=(CLIENT_CREDENTIALS, *for_staff),
             redirect_uris=redirect_uri or (),
             identity_scopes=("openid", "profile", "email") if redirect_uri else (),
+            trusted_only=trusted_only,
         )
     told = {"client_id": made.client_id, "client_secret": made.client_secret, "scopes": list(made.scopes)}
     _tell(told, as_json=as_json)

@@ -127,4 +127,5 @@ async def _save_extranet_client(connection: AsyncConnection[Any], settings: Sett
         redirect_uris=[f"{settings.extranet_url}/auth/callback"],
         post_logout_redirect_uris=[f"{settings.extranet_url}/signed-out"],
         scopes=list(IDENTITY_SCOPES),
+        trusted_only=False,
     )

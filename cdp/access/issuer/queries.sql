@@ -6,13 +6,15 @@ FROM oauth_client WHERE client_id = %(client_id)s AND disabled_at IS NULL;
 -- name: save_client
 -- Register an OAuth client, or bring the one with this id to these values.
 INSERT INTO oauth_client
-    (client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes)
+    (client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes,
+        trusted_only)
 VALUES (%(client_id)s, %(name)s, %(secret_hash)s, %(auth_method)s, %(grant_types)s, %(redirect_uris)s,
-    %(post_logout_redirect_uris)s, %(scopes)s)
+    %(post_logout_redirect_uris)s, %(scopes)s, %(trusted_only)s)
 ON CONFLICT (client_id) DO UPDATE SET
     name = excluded.name, secret_hash = excluded.secret_hash, auth_method = excluded.auth_method,
     grant_types = excluded.grant_types, redirect_uris = excluded.redirect_uris,
-    post_logout_redirect_uris = excluded.post_logout_redirect_uris, scopes = excluded.scopes;
+    post_logout_redirect_uris = excluded.post_logout_redirect_uris, scopes = excluded.scopes,
+    trusted_only = excluded.trusted_only;
 
 -- name: person
 -- Somebody who may sign in, by subject; `is_staff` says whether they may authorise tools.

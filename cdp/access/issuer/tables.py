@@ -5,7 +5,7 @@ code, refresh token, cookie) has 256 random bits and is stored as SHA-256; passw
 sealed with CDP_SECRET_KEY.
 """
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -22,6 +22,13 @@ oauth_client = Table(
     Column("redirect_uris", ARRAY(Text), nullable=False, server_default="{}"),
     Column("post_logout_redirect_uris", ARRAY(Text), nullable=False, server_default="{}"),
     Column("scopes", ARRAY(Text), nullable=False, comment="Most it may ever ask for"),
+    Column(
+        "trusted_only",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="Whether it may run trusted documents only",
+    ),
     at("created_at", now=True),
     at("disabled_at", nullable=True),
     CheckConstraint("auth_method IN ('client_secret_basic', 'none')", name="auth_method_is_known"),
