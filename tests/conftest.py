@@ -1,6 +1,7 @@
 """Fixtures for every test: a real PostgreSQL, one server a test process, one fresh migrated database a test that asks."""
 
 import itertools
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,17 @@ from cdp.db.migrate import migrate
 _numbers = itertools.count(1)
 # Code under test logs plainly: drawing a traceback for a person takes a second, and nobody reads it here.
 structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)])
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Whatever a test configures, the next one logs as before: never into a stream that pytest has closed."""
+    root = logging.getLogger()
+    handlers, level, structured = list(root.handlers), root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**structured)
 
 
 @pytest.fixture(scope="session")
