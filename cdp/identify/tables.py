@@ -35,7 +35,10 @@ customer = Table(
     at("created_at", now=True),
     CheckConstraint("kind IN ('person', 'organisation')", name="kind_is_known"),
     Index("customer_by_last_seen", text("last_seen_at DESC"), text("customer_id DESC")),
+    Index("customer_by_first_seen", text("first_seen_at DESC"), text("customer_id DESC")),
     Index("customer_by_name", "name", "customer_id"),
+    Index("customer_by_email", "email"),
+    Index("customer_by_phone", "phone"),
     Index("customer_by_words", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
     info=by_customer(),
 )

@@ -54,7 +54,10 @@ account = Table(
     Index("account_by_account_id", "account_id"),
     Index("account_by_profile_id", "profile_id"),
     Index("account_by_number", "number"),
+    Index("account_by_name", "name", "account_id"),
+    Index("account_by_tier", "tier", "number"),
     Index("account_by_words", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+    Index("account_by_part_of_number", "number", postgresql_using="gin", postgresql_ops={"number": "gin_trgm_ops"}),
     info=by_customer(),
 )
 
@@ -102,6 +105,9 @@ sales_order = Table(
     Index("sales_order_by_time", text("placed_at DESC"), text("order_id DESC")),
     Index("sales_order_by_order_id", "order_id"),
     Index("sales_order_by_number", "number"),
+    Index("sales_order_by_status", "status", text("placed_at DESC"), text("order_id DESC")),
+    Index("sales_order_by_promise", "promised_on", "order_id"),
+    Index("sales_order_by_purchase_order", "purchase_order", postgresql_where=text("purchase_order IS NOT NULL")),
     Index("sales_order_by_contact", "contact_customer_id", postgresql_where=text("contact_customer_id IS NOT NULL")),
     info=by_customer(),
 )
