@@ -12,7 +12,8 @@ import orjson
 import psycopg
 import pytest
 from starlette.applications import Starlette
-from websockets.asyncio.client import ClientConnection, connect as connect_socket
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_socket
 
 from cdp.access.people import NewClient, create_client
 from cdp.access.viewer import READ_SCOPES, Scope

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from cdp.access.people import create_client
+from cdp.access.viewer import Scope
+from cdp.db.engine import connect
 from tests.feed.conftest import World, order, person
 
 CUSTOMERS = "subscription { customerChanged { kind customer { name } } }"
@@ -20,11 +23,15 @@ async def asked(world: World, query: str, **variables: Any) -> Any:
     return await asyncio.to_thread(lambda: world.ask(query, **variables))
 
 
+async def read_on(socket: Any) -> None:
+    while True:
+        await socket.next()
+
+
 async def closed(socket: Any) -> tuple[int, str]:
     """Code and reason that the server closes with, whatever it sends before."""
     with pytest.raises(ConnectionClosed) as caught:
-        while True:
-            await socket.next()
+        await read_on(socket)
     received = caught.value.rcvd
     assert received is not None
     return received.code, received.reason
@@ -225,10 +232,6 @@ async def test_scopes_are_asked_for_when_subscribing_and_when_filtering_and_at_e
 
 def feed_only(world: World) -> str:
     """A token of a tool that may follow and read, but nothing personal."""
-    from cdp.access.people import create_client  # noqa: PLC0415 — used here only
-    from cdp.access.viewer import Scope  # noqa: PLC0415
-    from cdp.db.engine import connect  # noqa: PLC0415
-
     with connect(world.database_url, "cdp_app") as connection:
         made = create_client(connection, name="Mirror", scopes=[Scope.FEED_READ, Scope.GRAPH_READ])
     return world.token(made)
@@ -240,8 +243,7 @@ def feed_only(world: World) -> str:
         (
             'subscription { customerChanged(id: "ord_1") { kind } }',
             "value_invalid",
-            "Subscription.customerChanged(id:) is not valid: an id of this type looks like "
-            "cus_0123456789abcdef0123456789abcdef.",
+            "Subscription.customerChanged(id:) is not valid: an id of this type looks like cus_",
         ),
         (
             'subscription { customerChanged(after: "AAAA") { kind } }',
@@ -268,7 +270,12 @@ async def test_a_wrong_question_is_refused_with_its_code(world: World, query: st
 
 
 async def test_what_is_not_the_protocol_ends_the_connection(world: World) -> None:
-    for said, code in [("[]", 4400), ("{", 4400), ('{"type":"subscribe","id":{},"payload":"x"}', 4400), ("x" * 2**19, 1009)]:
+    for said, code in [
+        ("[]", 4400),
+        ("{", 4400),
+        ('{"type":"subscribe","id":{},"payload":"x"}', 4400),
+        ("x" * 2**19, 1009),
+    ]:
         async with world.socket() as socket:
             await socket.connection.send(said)
             assert (await closed(socket))[0] == code
@@ -290,7 +297,5 @@ async def test_a_subscription_ends_when_it_is_completed(world: World) -> None:
 
 async def test_by_http_a_subscription_is_refused(world: World) -> None:
     headers = {"authorization": f"Bearer {await asyncio.to_thread(world.token)}"}
-    answer = await asyncio.to_thread(
-        lambda: world.http.post("/graphql", json={"query": CUSTOMERS}, headers=headers)
-    )
+    answer = await asyncio.to_thread(lambda: world.http.post("/graphql", json={"query": CUSTOMERS}, headers=headers))
     assert (answer.status_code, answer.json()["code"]) == (400, "request_malformed")
