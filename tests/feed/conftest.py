@@ -127,7 +127,7 @@ class World:
 
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
-    settings = Settings(database_url=database_url, data_dir=tmp_path, secret_key="s" * 48)  # type: ignore[arg-type]
+    settings = Settings(database_url=database_url, data_dir=tmp_path, secret_key="s" * 48)
     application = create_app(settings)
     sender = make_sender(database_url)
     with connect(database_url, "cdp_app") as connection:

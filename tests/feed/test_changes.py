@@ -176,7 +176,8 @@ def test_who_read_up_to_a_cursor_has_missed_nothing_below_it(world: World) -> No
 
 
 def test_a_reader_among_many_writers_gets_each_change_exactly_once(world: World) -> None:
-    after, seen = end(world), []
+    after = end(world)
+    seen: list[str] = []
     writers, each = 8, 30
 
     def write(writer: int) -> None:
