@@ -24,7 +24,14 @@ from cdp.identify.queries import STATEMENTS
 from cdp.schema.order import OrderStatus
 from cdp.schema.subscription import CustomerChange, CustomerChangeKind, OrderStatusChange, made
 
-_CUSTOMER_KINDS: Final = frozenset(str(kind.value) for kind in CustomerChangeKind)
+_CUSTOMER_KINDS: Final = {
+    "customer.created": CustomerChangeKind.CREATED,
+    "customer.changed": CustomerChangeKind.CHANGED,
+    "customer.merged": CustomerChangeKind.MERGED,
+    "customer.unmerged": CustomerChangeKind.UNMERGED,
+    "identifier.linked": CustomerChangeKind.IDENTIFIER_LINKED,
+    "identifier.unlinked": CustomerChangeKind.IDENTIFIER_UNLINKED,
+}
 _ORDER_KINDS: Final = frozenset({"order.placed", "order.status_changed"})
 
 
@@ -126,7 +133,7 @@ async def _customer_changed(
                             CustomerChange,
                             cursor=change.position.cursor,
                             at=change.changed_at,
-                            kind=CustomerChangeKind(change.kind),
+                            kind=_CUSTOMER_KINDS[change.kind],
                             customer_id=change.customer_id,
                         )
 

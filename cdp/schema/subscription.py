@@ -28,15 +28,15 @@ AFTER = (
 class CustomerChangeKind(enum.Enum):
     """Kinds of the change feed, those about customers."""
 
-    CREATED = strawberry.enum_value("customer.created", description="It came to be.")
-    CHANGED = strawberry.enum_value("customer.changed", description="Its golden values changed.")
-    MERGED = strawberry.enum_value("customer.merged", description="Another customer became part of it.")
-    UNMERGED = strawberry.enum_value("customer.unmerged", description="Profiles left it for another customer.")
+    CREATED = strawberry.enum_value("created", description="It came to be.")
+    CHANGED = strawberry.enum_value("changed", description="Its golden values changed.")
+    MERGED = strawberry.enum_value("merged", description="Another customer became part of it.")
+    UNMERGED = strawberry.enum_value("unmerged", description="Profiles left it for another customer.")
     IDENTIFIER_LINKED = strawberry.enum_value(
-        "identifier.linked", description="An identifier points at it from now on."
+        "identifier_linked", description="An identifier points at it from now on."
     )
     IDENTIFIER_UNLINKED = strawberry.enum_value(
-        "identifier.unlinked", description="An identifier points at it no longer."
+        "identifier_unlinked", description="An identifier points at it no longer."
     )
 
 
