@@ -29,7 +29,7 @@ SELECT pg_temp.key(2, n),
     '+35191' || lpad(n::text, 7, '0'),
     jsonb_build_object('language', 'pt', 'score', pg_temp.mixed(n, 1, 1000), 'note', 'said "hello" & left'),
     today - interval '3 years' - n * interval '1 second',
-    today - (n * 7919 % :customers) * interval '1 second'
+    today - (n::bigint * 7919 % :customers) * interval '1 second'
 FROM generate_series(1, :customers) AS n, date_trunc('day', now()) AS today;
 
 -- name: profile
