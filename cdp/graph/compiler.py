@@ -121,6 +121,7 @@ class Compiler:
     rows: list[Row] = field(default_factory=list)
     nodes: int = 0
     conditions: int = 0
+    by_value: bool = False
     _getters: dict[str, Getter] = field(default_factory=dict)
     _aliases: int = 0
     _multiplier: int = 1
@@ -155,7 +156,13 @@ class Compiler:
             if len(sql) > self.limits.statement_bytes:
                 most = self.limits.statement_bytes
                 raise graphql_error(LimitExceeded(limit="bytes of SQL", asked=len(sql), most=most), nodes)
-        return Plan(sql=sql, getters=getters, refusals=tuple(self.refusals), nodes=self.nodes)
+        return Plan(
+            sql=sql,
+            getters=getters,
+            refusals=tuple(self.refusals),
+            nodes=self.nodes,
+            by_value=self.by_value,
+        )
 
     # -- parameters ----------------------------------------------------------------------------------------------------------
 
@@ -366,6 +373,11 @@ class Compiler:
 
     def _kind_of(self, declared: GraphField) -> Any:
         return self.object_type(declared.owner).fields[declared.name].type
+
+    @property
+    def at_root(self) -> bool:
+        """Whether what is compiled now is a root field's own, no edge below it."""
+        return self._depth <= 1
 
     # -- bounds --------------------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,8 @@ MOST_VALUES: Final = 1000
 MOST_CONDITIONS: Final = 200
 MOST_FILTERS: Final = 1000
 MOST_LEVELS: Final = 12  # twenty relations within one another keep a planner busy for longer than a statement may take
+_ALIKE: Final = {"eq", "ne", "isNull"}  # select about as many rows whatever their operand
+_WILD: Final = re.compile(r"[\\%_]")
 _DURATION: Final = re.compile(
     r"P(?=.)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=.)(\d{1,5}H)?(\d{1,6}M)?(\d{1,7}S)?)?"
 )
@@ -125,7 +127,10 @@ class Conditions:
         self, column: ColumnElement[Any], given: Given, prefix: str | None = None
     ) -> list[ColumnElement[bool]]:
         bind = self._compiler.bind
-        operands = ((name, operand) for name, operand in given.fields().items() if not operand.is_null)
+        operands = [(name, operand) for name, operand in given.fields().items() if not operand.is_null]
+        # Of all rows of a table a range or a pattern leaves one or most: no plan is good for both. Below a row there are few.
+        if self._compiler.at_root and not _ALIKE.issuperset(name for name, _ in operands):
+            self._compiler.by_value = True
         return [_operator(column, name, operand, bind, prefix) for name, operand in operands]
 
     # -- relations -----------------------------------------------------------------------------------------------------------
@@ -210,9 +215,9 @@ def _operator(
     if operator == "in":
         return column == any_(bind(operand, ARRAY(column.type), _reader(operand, prefix, many=True)))
     if operator in {"contains", "startsWith"}:
-        part = func.lower(bind(operand, Text()))
-        lowered = func.lower(column)
-        return func.strpos(lowered, part) > 0 if operator == "contains" else func.starts_with(lowered, part)
+        # A pattern, and not a comparison of lowered texts: trigram indexes serve it.
+        before = "%" if operator == "contains" else ""
+        return column.ilike(bind(operand, Text(), lambda text: f"{before}{_escaped(text)}%"))
     if operator == "withinLast":
         return _within_last(column, cast(bind(operand, Text(), _read_duration), Interval))
     value = bind(operand, column.type, _reader(operand, prefix, many=False))
@@ -225,6 +230,11 @@ def _operator(
         "gte": lambda: column >= value,
     }
     return comparisons[operator]()
+
+
+def _escaped(text: str) -> str:
+    """The text as a pattern that matches nothing but itself."""
+    return _WILD.sub(r"\\\g<0>", text)
 
 
 def _within_last(column: ColumnElement[Any], duration: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 from graphql.pyutils import Path
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, exists, false, func, literal_column, select, type_coerce
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, false, func, literal_column, select, true, type_coerce
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from cdp.graph.conditions import Conditions
@@ -217,5 +217,7 @@ class _Builder:
         found = self.page.found()
         bind = self._bind_cursor(name, found.source)
         behind = self.order.beyond(found.source, bind, backward=name == "after", inclusive=True)
-        statement = self._matching(found, [number(1).label("_")]).where(behind)
-        return exists(statement.correlate(*self.compiler.rows))
+        # Not EXISTS, whose plan may look for any such row from the table's beginning: the nearest one is a step away.
+        nearest = self.order.by(found.source, backward=not self.page.backward)
+        statement = self._matching(found, [true().label("_")]).where(behind).order_by(*nearest).limit(number(1))
+        return func.coalesce(statement.correlate(*self.compiler.rows).scalar_subquery(), false())

@@ -41,13 +41,14 @@ Getter = Callable[[Execution], Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A compiled field: SQL (None: nothing to ask), a getter for each numbered parameter, what was refused, how many nodes the
-    answer can hold.
+    answer can hold. `by_value`: how it's best executed depends on values, so the database plans it anew each time.
     """
 
     sql: str | None
     getters: tuple[Getter, ...]
     refusals: tuple[GraphQLError, ...]
     nodes: int
+    by_value: bool = False
 
     def parameters(self, execution: Execution) -> list[Any]:
         """Values of the numbered parameters. Raises GraphQLError for a value that cannot be one."""

@@ -128,7 +128,7 @@ class GraphRunner:
         if plan.sql is None:
             return Answer(None, plan.refusals)
         execution = Execution(variables_of(info), context.viewer, context.today, source)
-        found = await run_statement(context, plan.sql, plan.parameters(execution))
+        found = await run_statement(context, plan.sql, plan.parameters(execution), prepare=not plan.by_value)
         return Answer(found, plan.refusals)
 
     def _plan(
@@ -183,10 +183,12 @@ def variables_of(info: GraphQLResolveInfo[GraphContext]) -> Variables:
     return cast("Variables", info.variable_values)
 
 
-async def run_statement(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
+async def run_statement(
+    context: GraphContext, sql: str, parameters: list[Any], *, prepare: bool = True
+) -> bytes | None:
     """As `_send`; what the database can't do becomes an error a caller can act on."""
     try:
-        return await _send(context, sql, parameters)
+        return await _send(context, sql, parameters, prepare=prepare)
     except QueryCanceled as error:
         raise TooSlow(retry_after_seconds=5) from error
     except (OperationalError, PoolTimeout) as error:
@@ -196,27 +198,32 @@ async def run_statement(context: GraphContext, sql: str, parameters: list[Any]) 
         raise ValueInvalid(argument="a value", problem="it is out of range.") from error
 
 
-async def _send(context: GraphContext, sql: str, parameters: list[Any]) -> bytes | None:
-    """Send one statement; in one round trip with the viewer's settings where row-level security needs them."""
+async def _send(context: GraphContext, sql: str, parameters: list[Any], *, prepare: bool) -> bytes | None:
+    """Send one statement; in one round trip with the viewer's settings where row-level security needs them.
+
+    A statement that isn't prepared is planned for its parameters' values.
+    """
     context.statements += 1
     async with context.pool.connection() as connection:
         if not isinstance(context.viewer, Member):
-            return await _fetch(connection, sql, parameters)
+            return await _fetch(connection, sql, parameters, prepare=prepare)
         settings = database_settings(context.viewer)
         async with connection.pipeline():
             await connection.execute("BEGIN READ ONLY")
             for name, setting in settings.items():
                 await connection.execute("SELECT set_config(%s, %s, true)", (name, setting))
             cursor = AsyncRawCursor(connection)
-            await cursor.execute(sql, parameters, prepare=True)
+            await cursor.execute(sql, parameters, prepare=prepare)
             await connection.execute("COMMIT")
             row = await cursor.fetchone()
         return None if row is None else cast("bytes | None", row[0])
 
 
-async def _fetch(connection: AsyncConnection[Any], sql: str, parameters: list[Any]) -> bytes | None:
+async def _fetch(
+    connection: AsyncConnection[Any], sql: str, parameters: list[Any], *, prepare: bool
+) -> bytes | None:
     cursor = AsyncRawCursor(connection)
-    await cursor.execute(sql, parameters, prepare=True)
+    await cursor.execute(sql, parameters, prepare=prepare)
     row = await cursor.fetchone()
     return None if row is None else cast("bytes | None", row[0])
 
