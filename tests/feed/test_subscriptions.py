@@ -4,12 +4,17 @@ import asyncio
 import time
 from typing import Any
 
+import orjson
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from websockets.exceptions import ConnectionClosed
 
 from cdp.access.people import create_client
+from cdp.access.sealing import unseal
 from cdp.access.viewer import Scope
 from cdp.db.engine import connect
+from cdp.graph import runtime
 from tests.feed.conftest import World, order, person
 
 CUSTOMERS = "subscription { customerChanged { kind customer { name } } }"
@@ -177,6 +182,41 @@ async def test_without_a_good_token_nobody_gets_in(world: World) -> None:
     async with world.bare_socket() as socket:
         await socket.subscribe(CUSTOMERS)
         assert await closed(socket) == (4401, "Unauthorized")
+
+
+async def test_an_expired_token_is_named_so(world: World) -> None:
+    (sealed,) = world.rows("SELECT sealed_private_jwk FROM signing_key")[0]
+    plain = unseal("s" * 48, "signing key", bytes(sealed))
+    assert plain is not None
+    key = RSAKey.import_key(orjson.loads(plain))
+    claims = jwt.decode(await asyncio.to_thread(world.token), key, algorithms=["RS256"]).claims
+    header = {"alg": "RS256", "typ": "at+jwt", "kid": key.kid}
+    stale = jwt.encode(header, {**claims, "exp": int(time.time()) - 3600}, key, algorithms=["RS256"])
+    async with world.bare_socket() as socket:
+        await socket.send(type="connection_init", payload={"authorization": f"Bearer {stale}"})
+        code, reason = await closed(socket)
+    assert code == 4401
+    assert "expired" in reason
+
+
+async def test_an_event_costs_one_statement_whatever_is_selected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    run = runtime.run_statement
+
+    async def counted(context: Any, sql: str, parameters: list[Any]) -> Any:
+        sent.append(sql)
+        return await run(context, sql, parameters)
+
+    monkeypatch.setattr(runtime, "run_statement", counted)
+    query = """subscription { customerChanged { kind customer {
+        name identifiers { nodes { namespace } } orders { nodes { lines { nodes { name } } account { number } } } } } }"""
+    async with world.socket() as socket:
+        await socket.subscribe(query)
+        await socket.settled()
+        await told(world, person("ana", name="Ana"), person("ben", name="Ben"))
+        assert [(await socket.event())["kind"] for _ in range(2)] == ["CREATED", "CREATED"]
+    assert len(sent) == 2
+    assert sent[0] == sent[1]
 
 
 async def test_the_handshake_may_bring_the_token(world: World) -> None:
