@@ -31,7 +31,7 @@ from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import svg, texts
 from extranet.failures import FAILURES
-from extranet.pages import home, orders, sessions, statement
+from extranet.pages import home, orders, sessions, statement, statement_files
 from extranet.portal import Portal, Visit, load_operations
 from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
@@ -154,7 +154,9 @@ def _back_to(request: Request) -> str:
 ROUTES: Final = (
     Route("/", signed_in(home.show)),
     Route("/statement", signed_in(statement.show)),
-    Route("/statement.csv", signed_in(statement.download_csv)),
+    Route("/statement.csv", signed_in(statement_files.csv)),
+    Route("/statement.pdf", signed_in(statement_files.pdf)),
+    Route("/statement.xlsx", signed_in(statement_files.xlsx)),
     Route("/orders", signed_in(orders.listing)),
     Route("/orders/{id}", signed_in(orders.detail)),
     Route("/account", signed_in(sessions.choose_account), methods=["GET"]),

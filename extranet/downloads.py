@@ -75,11 +75,11 @@ def cell(value: Cell) -> str:
     return f"'{value}" if value.startswith(FORMULA_STARTS) else value
 
 
-def file_name(account_number: str, kind: Kind, period: Period) -> str:
+def file_name(account_number: str, kind: Kind, period: Period, ending: str) -> str:
     """A name for the file that says what is in it, of characters every system takes."""
     account = re.sub(r"[^A-Za-z0-9-]+", "-", account_number).strip("-")
     days = f"{period.first}-{period.last}" if kind is Kind.BALANCE_FORWARD else f"{period.last}"
-    return f"statement-{account}-{kind}-{days}.csv"
+    return f"statement-{account}-{kind}-{days}.{ending}"
 
 
 def _opening(statement: Statement, period: Period) -> Sequence[Cell]:

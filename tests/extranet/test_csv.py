@@ -129,4 +129,4 @@ def test_rows_are_quoted_as_rfc_4180_says() -> None:
 
 def test_a_files_name_holds_nothing_that_a_header_or_a_disk_minds() -> None:
     period = Period(first=TODAY, last=TODAY)
-    assert file_name('K"1\r\n/..\\é', Kind.OPEN_ITEM, period) == "statement-K-1-open-item-2026-11-21.csv"
+    assert file_name('K"1\r\n/..\\é', Kind.OPEN_ITEM, period, "csv") == "statement-K-1-open-item-2026-11-21.csv"

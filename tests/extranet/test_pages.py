@@ -1,10 +1,13 @@
 """The pages over HTTP, as signed-in members get them: every figure of the tests' business is known."""
 
+import io
 import re
+import zipfile
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from pypdf import PdfReader
 from starlette.routing import Mount, Route
 
 from cdp.db.engine import connect
@@ -90,7 +93,18 @@ def test_another_host_is_not_answered(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/statement", "/statement.csv", "/orders", "/orders/none", "/statement?from=x", "/static/none"]
+    "path",
+    [
+        "/",
+        "/statement",
+        "/statement.csv",
+        "/statement.pdf",
+        "/statement.xlsx",
+        "/orders",
+        "/orders/none",
+        "/statement?from=x",
+        "/static/none",
+    ],
 )
 def test_every_answer_carries_the_same_strict_headers(site: Site, path: str) -> None:
     headers = get(site, FINANCE, path).headers
@@ -166,7 +180,11 @@ def test_roles_without_the_ledger_see_orders_and_no_figure_of_it(site: Site, ema
 
 @pytest.mark.parametrize("email", [BUYER, VIEWER])
 @pytest.mark.parametrize(
-    "path", ["/statement", "/statement.csv", "/statement?from=2026-02-31", "/statement?currency=XYZ"]
+    "path",
+    [
+        *("/statement", "/statement.csv", "/statement.pdf", "/statement.xlsx"),
+        *("/statement?from=2026-02-31", "/statement?currency=XYZ", "/statement.pdf?kind=open-item"),
+    ],
 )
 def test_the_statement_is_not_there_for_roles_without_the_ledger(site: Site, email: str, path: str) -> None:
     theirs, nothing = get(site, email, path), get(site, email, "/nothing-here")
@@ -329,6 +347,8 @@ def test_a_wrong_date_is_told_beside_its_field_and_the_page_still_works(
         ("/statement?currency=euro", "That is not a currency’s code, such as EUR."),
         ("/statement?currency=GBP", "This account has no entries in that currency."),
         ("/statement.csv?currency=GBP", "This account has no entries in that currency."),
+        ("/statement.pdf?currency=GBP", "This account has no entries in that currency."),
+        ("/statement.xlsx?currency=GBP", "This account has no entries in that currency."),
         ("/orders?show=mine", "Choose all, open or late orders."),
         ("/orders?status=lost", "There is no such status."),
         ("/orders?q=" + "x" * 81, "Search for at most 80 characters."),
@@ -520,10 +540,21 @@ def test_a_role_that_is_taken_away_ends_what_it_showed(site: Site) -> None:
 @pytest.mark.parametrize("email", LUSITANIA)
 def test_nothing_of_another_account_shows_on_any_page(site: Site, email: str) -> None:
     details = [f"/orders/{order_id(site, number)}" for number in ("SO-1001", "SO-1002", "SO-1003", "SO-9001")]
-    more = ["/statement?kind=open-item", "/statement.csv", "/statement.csv?kind=open-item", "/orders?show=late"]
-    for path in [*PAGES, *details, *more]:
-        text = get(site, email, path).text
+    files = [f"/statement.{ending}?kind=open-item" for ending in ("csv", "pdf", "xlsx")]
+    for path in [*PAGES, *details, "/statement?kind=open-item", "/orders?show=late", *files]:
+        text = everything_in(get(site, email, path))
         assert not [canary for canary in CANARIES if canary in text], path
+
+
+def everything_in(answer: httpx2.Response) -> str:
+    """What an answer says, files unpacked."""
+    if answer.content.startswith(b"%PDF"):
+        document = PdfReader(io.BytesIO(answer.content))
+        return " ".join([page.extract_text() for page in document.pages] + [str(document.metadata)])
+    if answer.content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+            return " ".join(book.read(name).decode() for name in book.namelist())
+    return answer.text
 
 
 # ------------------------------------------------------------------------------------------- failures

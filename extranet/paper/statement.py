@@ -1,0 +1,178 @@
+"""The statement as its template reads it: every figure and day already written as the reader's locale writes them.
+
+The rows are those of the page, in its order; the template lays out and computes nothing but page numbers.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cdp.settings import Settings
+from extranet import texts
+from extranet.answers import (
+    FurtherStatement,
+    Money,
+    OpenItem,
+    Statement,
+    StatementAccount,
+    StatementLine,
+    UnappliedCredit,
+)
+from extranet.formats import Formats
+from extranet.periods import Kind
+from extranet.statements import Answered
+from extranet.texts import _
+
+Row = dict[str, Any]
+
+
+def paper_statement(
+    answered: Answered,
+    lines: Sequence[StatementLine],
+    last: Statement | FurtherStatement,
+    *,
+    formats: Formats,
+    settings: Settings,
+) -> dict[str, Any]:
+    """The words of `statement.typ`. `lines` are all of them and `last` is the page that the totals are read from."""
+    paper = _Paper(answered, formats)
+    account, found = answered.account, answered.statement
+    is_open_item = answered.kind is Kind.OPEN_ITEM
+    return {
+        "language": texts.LANGUAGE,
+        "title": _("Statement of account"),
+        "document": f"{_('Statement of account')} {account.number}, {paper.days}",
+        "page": _("Page {page} of {pages}"),
+        "seller": _party(settings.seller_legal_name, settings.seller_tax_id),
+        "client": {"label": _("For"), **_party(account.legal_name or account.name, account.tax_id)},
+        "facts": paper.facts(account),
+        "sums": paper.sums(last),
+        "ageing": {
+            "title": _("How old it is"),
+            "names": [texts.named(texts.BUCKET, age.bucket) for age in found.ageing],
+            "amounts": [paper.amount(age.amount) for age in found.ageing],
+            "shares": [str(max(0, age.amount.amount)) for age in found.ageing],
+            "note": _("Unapplied credits are not in these figures; they stand below.") if found.unapplied_credits else "",
+        },
+        "brought_forward": _("Balance brought forward"),
+        "entries": paper.open_items(found.open_items or ()) if is_open_item else paper.entries(lines, last),
+        "unapplied": paper.unapplied(found.unapplied_credits),
+        "pay_to": _("Pay to") if settings.seller_bank_details else "",
+        "bank": [line.strip() for line in (settings.seller_bank_details or "").split(";")],
+        "notice": _("This is not an invoice."),
+    }  # fmt: skip
+
+
+class _Paper:
+    """The pieces of one statement, in the reader's locale."""
+
+    def __init__(self, answered: Answered, formats: Formats) -> None:
+        self.answered = answered
+        self.formats = formats
+        first, last = formats.day(answered.period.first), formats.day(answered.period.last)
+        self.days = last if answered.kind is Kind.OPEN_ITEM else f"{first} – {last}"
+        self.first, self.last = first, last
+        self.currency = answered.statement.closing.currency
+
+    def amount(self, money: Money | None) -> str:
+        return self.formats.amount(money.amount, money.currency) if money else ""
+
+    def facts(self, account: StatementAccount) -> list[tuple[str, str]]:
+        is_open_item = self.answered.kind is Kind.OPEN_ITEM
+        facts = [
+            (_("Account"), account.number),
+            (_("Kind"), texts.named(texts.STATEMENT_KIND, self.answered.kind)),
+            (_("As at") if is_open_item else _("Period"), self.days),
+            (_("Currency"), f"{self.currency} {self.formats.currency_name(self.currency)}"),
+        ]
+        days = account.payment_terms_days
+        if days is not None:
+            terms = texts.TRANSLATIONS.ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
+            facts.append((_("Terms"), terms))
+        return facts
+
+    def sums(self, last: Statement | FurtherStatement) -> list[tuple[str, str]]:
+        closing = self.formats.money(last.closing.amount, last.closing.currency)
+        if self.answered.kind is Kind.OPEN_ITEM:
+            return [(_("Balance as at %(day)s") % {"day": self.last}, closing)]
+        return [
+            (_("Opening balance"), self.amount(self.answered.statement.opening)),
+            (_("Debits"), self.amount(last.total_debit)),
+            (_("Credits"), self.amount(last.total_credit)),
+            (_("Closing balance"), closing),
+        ]
+
+    def entries(self, lines: Iterable[StatementLine], last: Statement | FurtherStatement) -> dict[str, Any]:
+        rows = [
+            self.row(line, due=line.due_on, order=line.order.number if line.order else None,
+                     figures=(line.debit, line.credit, line.balance), disputed=line.disputed,
+                     purchase_order=line.purchase_order)
+            for line in lines
+        ]  # fmt: skip
+        return {
+            "title": _("Entries"),
+            "columns": [_("Date"), _("Document"), _("Due"), _("Debit"), _("Credit"), _("Balance")],
+            "opening": (
+                _("Opening balance on %(day)s") % {"day": self.first}, self.amount(self.answered.statement.opening),
+            ),
+            "rows": rows,
+            "none": _("Nothing was posted in this period."),
+            "total": (
+                _("Closing balance on %(day)s") % {"day": self.last},
+                self.amount(last.total_debit), self.amount(last.total_credit), self.amount(last.closing),
+            ),
+        }  # fmt: skip
+
+    def open_items(self, items: Iterable[OpenItem]) -> dict[str, Any]:
+        rows = [
+            self.row(item, due=item.due_on, order=item.order.number if item.order else None, disputed=item.disputed,
+                     figures=(item.original_amount, item.open_amount), purchase_order=item.purchase_order,
+                     days_late=self.formats.number(item.days_late) if item.days_late else "")
+            for item in items
+        ]  # fmt: skip
+        return {
+            "title": _("Open items"),
+            "columns": [_("Date"), _("Document"), _("Due"), _("Days late"), _("Original"), _("Open")],
+            "opening": None,
+            "rows": rows,
+            "none": _("Nothing is open"),
+            "total": None,
+        }
+
+    def unapplied(self, credits_: Sequence[UnappliedCredit]) -> dict[str, Any] | None:
+        if not credits_:
+            return None
+        return {
+            "title": _("Unapplied credits"),
+            "note": _("Payments and credit notes not yet set against an invoice. They are part of the balance."),
+            "columns": [_("Date"), _("Document"), _("Original"), _("Unapplied")],
+            "rows": [self.row(credit, figures=(credit.original_amount, credit.open_amount)) for credit in credits_],
+        }
+
+    def row(
+        self,
+        entry: StatementLine | OpenItem | UnappliedCredit,
+        *,
+        figures: Sequence[Money | None],
+        due: Any = None,
+        order: str | None = None,
+        purchase_order: str | None = None,
+        days_late: str | None = None,
+        disputed: bool = False,
+    ) -> Row:
+        about = [
+            entry.description,
+            _("Your reference %(reference)s") % {"reference": purchase_order} if purchase_order else None,
+            _("Order %(number)s") % {"number": order} if order else None,
+        ]
+        return {
+            "day": self.formats.day(entry.posted_on),
+            "document": f"{texts.named(texts.ENTRY_KIND, entry.kind)} {entry.document_number}",
+            "tag": _("Disputed") if disputed else "",
+            "about": " · ".join(part for part in about if part),
+            "due": self.formats.day(due) if due else "",
+            "figures": [*([] if days_late is None else [days_late]), *(self.amount(figure) for figure in figures)],
+        }
+
+
+def _party(name: str, tax_id: str | None) -> dict[str, str]:
+    return {"name": name, "tax": f"{_('Tax ID')} {tax_id}" if tax_id else ""}
