@@ -91,6 +91,7 @@ def _python(name: str, application: str, url: str, folder: Path) -> Iterator[Con
         "CDP_DATABASE_URL": url,
         "CDP_DATA_DIR": str(folder),
         "CDP_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "CDP_LOG_FORMAT": "json",  # a line for each request, as in production
     }
     log = folder / f"{name}.log"
     with (
