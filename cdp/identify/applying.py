@@ -1,11 +1,11 @@
 """Applying: a batch of claims becomes customers. One read of what the batch touches, one pure call, one set-wise write.
 
-`apply_claims` is the only way into identity, for the stitcher, the import and mutations alike. It runs in the caller's
-transaction under the exclusive customers' lock, and calls `rehome` of the facts' rooms where profiles move.
+`apply_claims` is the way in for what sources say, `apply_decisions` for what people decide (`deciding`). Both run in the
+caller's transaction under the exclusive customers' lock, and call `rehome` of the facts' rooms where profiles move.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,11 @@ import cdp.ledger.queries
 from cdp.db.ids import time_ordered_id
 from cdp.feed import append
 from cdp.identify import queries
-from cdp.identify.claims import Attached, ClaimDraft, Decision, ProfileKey, profile_node
+from cdp.identify.claims import Attached, Author, ClaimDraft, Decision, ProfileKey, profile_node
 from cdp.identify.gathering import Told, gather
 from cdp.identify.identifier import Identifier
 from cdp.identify.queries import CustomerIdentifier, SourceTrust, StoredClaim
-from cdp.identify.redrawing import Redrawing, redraw
+from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
 from cdp.identify.resolution import resolve
 from cdp.identify.rules import DEFAULT_RULES, Rules
 from cdp.identify.telling import Redrawn, customer_changes
@@ -70,6 +70,30 @@ def apply_claims(
     return attached
 
 
+def apply_decisions(
+    connection: Connection[Any],
+    decisions: Sequence[Decision],
+    *,
+    withdrawn: Collection[Decision],
+    author: Author,
+    rules: Rules = DEFAULT_RULES,
+) -> tuple[MergeRecord, ...]:
+    """Make the customers follow from these decisions too, and no longer from those `withdrawn`; what the ledger says of it.
+
+    The caller holds `hold_customers_exclusive` and commits. Records are the author's, also where a claim did the rest.
+    """
+    queries.withdraw_decisions(connection, [one.decision_id for one in withdrawn])
+    queries.put_decisions(connection, decisions)
+    seeds = {node for one in (*decisions, *withdrawn) for node in (one.one, one.other)}
+    nobody = _Known(attached={}, new={})
+    _, redrawn = _redraw(connection, gather((), {}), nobody, seeds, trust={}, rules=rules, author=author)
+    if redrawn.drawn is None:
+        return ()
+    described = queries.describe_customers(connection, set(redrawn.drawn.homes.values()))
+    append(connection, customer_changes(redrawn, described))
+    return redrawn.drawn.merges
+
+
 def _seeds(
     told: Told, changed: set[UUID], known: _Known, decisions: Iterable[Decision], news: set[UUID]
 ) -> set[Identifier]:
@@ -91,6 +115,7 @@ def _redraw(
     *,
     trust: Mapping[UUID, SourceTrust],
     rules: Rules,
+    author: Author | None = None,
 ) -> tuple[dict[ProfileKey, Attached], Redrawn]:
     """Resolve the seeds' component again and store the difference: where the batch's profiles are, and what changed."""
     untold = {profile_id: (key, told.profiles[key].kind) for key, profile_id in known.new.items()}
@@ -106,6 +131,8 @@ def _redraw(
         shared=frozenset(one for one, owner in before.items() if owner is None),
     )
     drawn = redraw(resolution, claims, stored, time_ordered_id)
+    if author is not None:
+        drawn = replace(drawn, merges=tuple(_signed(one, author) for one in drawn.merges))
     _store(connection, told, known, drawn, owners_before=before)
     queries.change_refusals(connection, claims.keys(), resolution.refusals)
     customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
@@ -119,6 +146,10 @@ def _redraw(
         for key, profile_id in known.profile_ids.items()
     }
     return attached, Redrawn(drawn=drawn, before=shown, after=after)
+
+
+def _signed(record: MergeRecord, author: Author) -> MergeRecord:
+    return replace(record, rule="manual", actor=author.actor, reason=author.reason)
 
 
 def _store(

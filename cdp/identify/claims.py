@@ -88,6 +88,14 @@ class Decision:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who decides, and why: `client:<id>` or a staff person's subject; the reason in their own words."""
+
+    actor: str
+    reason: str | None = None
+
+
 def claim_id(key: ProfileKey, identifiers: Sequence[Identifier]) -> UUID:
     """The id of what a claim says: equal profile and identifiers, equal id."""
     return _hashed("claim", key.source_id.hex, *key[1:], *(part for one in sorted(identifiers) for part in one))
@@ -96,6 +104,11 @@ def claim_id(key: ProfileKey, identifiers: Sequence[Identifier]) -> UUID:
 def decision_id(kind: str, one: Identifier, other: Identifier, rule: str) -> UUID:
     """The id of a decision; telling it twice is telling it once."""
     return _hashed("decision", kind, rule, *(part for node in sorted((one, other)) for part in node))
+
+
+def request_id(actor: str, key: str) -> UUID:
+    """The id of the decision that a request with this idempotency key makes: the same request, the same decision."""
+    return _hashed("request", actor, key)
 
 
 def profile_node(profile_id: UUID) -> Identifier:

@@ -126,6 +126,11 @@ def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) ->
     return {decision_id for (decision_id,) in connection.execute(STATEMENTS["put_decisions"], given)}
 
 
+def withdraw_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
+    """These decisions are no longer in force; they stay on record."""
+    _put(connection, "withdraw_decisions", ("decision_ids",), [(one,) for one in decision_ids])
+
+
 def component(
     connection: Connection[Any], seeds: Collection[Identifier], untold: Mapping[UUID, tuple[ProfileKey, Kind]]
 ) -> tuple[dict[UUID, StoredClaim], dict[UUID, StoredProfile]]:
@@ -166,6 +171,12 @@ def component(
         claims[claim_id] = StoredClaim(claim=claim, last_at=last_at, given=dict(zip(identifiers, said[2], strict=True)))
     reached = {stored_claim.claim.profile_id for stored_claim in claims.values()}
     return claims, {profile_id: profiles[profile_id] for profile_id in reached}
+
+
+def homes(connection: Connection[Any], profile_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The customer of each profile."""
+    rows = connection.execute(STATEMENTS["profiles"], {"profile_ids": list(profile_ids)})
+    return {profile_id: customer_id for profile_id, customer_id, *_ in rows}
 
 
 def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) -> list[Decision]:
@@ -252,7 +263,7 @@ def end_customers(
     merges: Collection[MergeRecord],
 ) -> None:
     """Write the merge ledger, take merged customers away, and lead their ids on."""
-    names = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids", "rules", "claim_ids", "reasons")
+    names = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids", "rules", "claim_ids", "actors", "reasons")
     rows = [
         (
             one.customer_id,
@@ -262,6 +273,7 @@ def end_customers(
             msgspec.json.encode([profile_id.hex for profile_id in one.profile_ids]).decode(),
             one.rule,
             one.claim_id,
+            one.actor,
             one.reason,
         )
         for one in merges

@@ -42,6 +42,11 @@ ON CONFLICT (decision_id) DO UPDATE SET decided_at = least(held.decided_at, excl
 WHERE excluded.decided_at < held.decided_at
 RETURNING decision_id;
 
+-- name: withdraw_decisions
+-- Decisions that no longer count.
+UPDATE decision SET withdrawn_at = clock_timestamp()
+WHERE decision_id = ANY (%(decision_ids)s::uuid[]) AND withdrawn_at IS NULL;
+
 -- name: component
 -- All claims connected with the seeds through unshared values, profiles and decisions, with what they say. Shared values
 -- connect nothing, and so what they would have tied together stays small.
@@ -179,14 +184,14 @@ DELETE FROM customer_redirect WHERE customer_id = ANY (%(customer_ids)s);
 
 -- name: put_merges
 -- The merge ledger: which customers, which profiles, by which rule and claim.
-INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, profile_ids, rule, claim_id, reason)
+INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, profile_ids, rule, claim_id, actor, reason)
 SELECT
     customer_id, merge_id, kind, ARRAY[other_customer_id],
-    ARRAY(SELECT jsonb_array_elements_text(profile_ids)::uuid), rule, claim_id, reason
+    ARRAY(SELECT jsonb_array_elements_text(profile_ids)::uuid), rule, claim_id, actor, reason
 FROM unnest(
     %(customer_ids)s::uuid[], %(merge_ids)s::uuid[], %(kinds)s::text[], %(others)s::uuid[],
-    %(profile_ids)s::jsonb[], %(rules)s::text[], %(claim_ids)s::uuid[], %(reasons)s::text[]
-) AS record (customer_id, merge_id, kind, other_customer_id, profile_ids, rule, claim_id, reason);
+    %(profile_ids)s::jsonb[], %(rules)s::text[], %(claim_ids)s::uuid[], %(actors)s::text[], %(reasons)s::text[]
+) AS record (customer_id, merge_id, kind, other_customer_id, profile_ids, rule, claim_id, actor, reason);
 
 -- name: put_profiles
 -- New profiles.

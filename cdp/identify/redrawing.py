@@ -40,6 +40,7 @@ class MergeRecord:
     profile_ids: tuple[UUID, ...]
     rule: str
     claim_id: UUID | None
+    actor: str = "system"
     reason: str | None = None
 
 

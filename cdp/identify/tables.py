@@ -181,6 +181,7 @@ customer_merge = Table(
     Column("reason", Text),
     at("merged_at", now=True),
     Index("customer_merge_by_merge_id", "merge_id"),
+    Index("customer_merge_by_others", "other_customer_ids", postgresql_using="gin"),
     info=by_customer(),
 )
 
@@ -198,6 +199,10 @@ decision = Table(
     Column("reason", Text),
     at("decided_at", now=True),
     at("withdrawn_at", nullable=True),
+    Column("merge_id", Uuid, comment="Merge it was made for; withdrawn when that is undone"),
+    Index("decision_by_one", "one_namespace", "one_value"),
+    Index("decision_by_other", "other_namespace", "other_value"),
+    Index("decision_by_merge_id", "merge_id", postgresql_where=text("merge_id IS NOT NULL")),
     info=by("decision_id"),
 )
 
