@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
+from cdp.access.limits import limits_of
 from cdp.access.tokens import TokenVerifier, authenticate
 from cdp.db.engine import open_pool
 from cdp.feed import open_feed
@@ -47,7 +48,15 @@ def create_app(settings: Settings) -> Starlette:
         async with AsyncExitStack() as stack:
             pools["app"] = await stack.enter_async_context(open_pool(settings.database_url, "cdp_app", max_size=20))
             reads = settings.replica_database_url or settings.database_url
-            graph = open_graph(reads, "cdp_app", time_zone=settings.seller_time_zone, max_connections=20)
+            graph = open_graph(
+                reads,
+                "cdp_app",
+                time_zone=settings.seller_time_zone,
+                limits=limits_of(settings),
+                trusted=settings.trusted_documents,
+                reticent=settings.is_production,
+                max_connections=20,
+            )
             app.state.graph = await stack.enter_async_context(graph)
             # Read where the graph is read, so that what a change tells of is there to be asked for.
             feed = open_feed(settings.database_url, app.state.graph.pool)

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdp.errors import CdpError
+from cdp.limits import ADMIN, MEMBER, TOOL, read_limits, written
 
 PREFIX: Final = "CDP_"
 SHORTEST_SECRET_KEY_CHARACTERS: Final = 32
@@ -65,8 +66,14 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _limits(value: str) -> str:
+    read_limits(value, TOOL)
+    return value
+
+
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+LimitsLine = Annotated[str, AfterValidator(_limits)]
 
 
 class Settings(BaseSettings):
@@ -115,6 +122,15 @@ class Settings(BaseSettings):
     seller_bank_details: str | None = Field(
         None, description="Where to pay, printed on statements; lines are separated by `;`."
     )
+    trusted_documents: Path | None = Field(
+        None, description="Directory of GraphQL documents, `*.graphql`, that callers may run by name."
+    )
+    limits_admin: LimitsLine = Field(
+        written(ADMIN),
+        description="What a tool with the scope `admin` may ask in one GraphQL operation; what isn't named stays.",
+    )
+    limits_tool: LimitsLine = Field(written(TOOL), description="The same for other tools.")
+    limits_member: LimitsLine = Field(written(MEMBER), description="The same for members, in the extranet.")
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")

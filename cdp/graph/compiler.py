@@ -53,10 +53,11 @@ from cdp.graph.given import Given, Variables, nullable, read
 from cdp.graph.literals import EMPTY_LIST, json_object, text_literal
 from cdp.graph.mixed import CONCRETE, by_place_column, mixed_column
 from cdp.graph.page import Page, page_column
-from cdp.graph.plan import Execution, Getter, Limits, Plan
+from cdp.graph.plan import Execution, Getter, Plan
 from cdp.graph.refusal import ClosedToMembers, LimitExceeded, ScopeMissing, ValueInvalid, graphql_error
 from cdp.graph.selection import Fields, collect
 from cdp.graph.today import TODAY_NAME
+from cdp.limits import Limits
 
 LONGEST_KEY: Final = 63  # PostgreSQL's longest name
 _DIALECT: Final = psycopg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -126,6 +127,7 @@ class Compiler:
     _aliases: int = 0
     _multiplier: int = 1
     _depth: int = 0
+    _deepest: int = 0
 
     def compile(
         self, declared: GraphField, kind: Any, nodes: list[FieldNode], path: Path, *, node: GraphType | None = None
@@ -161,6 +163,7 @@ class Compiler:
             getters=getters,
             refusals=tuple(self.refusals),
             nodes=self.nodes,
+            depth=self._deepest,
             by_value=self.by_value,
         )
 
@@ -403,6 +406,7 @@ class Compiler:
     @contextmanager
     def _deeper(self, nodes: list[FieldNode]) -> Iterator[None]:
         self._depth += 1
+        self._deepest = max(self._deepest, self._depth)
         if self._depth > self.limits.depth:
             raise graphql_error(
                 LimitExceeded(limit="levels of nesting", asked=self._depth, most=self.limits.depth), nodes

@@ -11,18 +11,6 @@ from cdp.access.viewer import Viewer
 from cdp.graph.given import Variables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one operation may ask; each refusal names the limit, its value and what was asked.
-
-    `nodes`: objects the answer can hold, the product of page sizes. `depth`: edges below one another. `statement_bytes`: SQL.
-    """
-
-    nodes: int = 100_000
-    depth: int = 20
-    statement_bytes: int = 400_000
-
-
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What parameters are taken from: this run's variables, who asks, the seller's date, and what the root field is a field of:
@@ -41,13 +29,15 @@ Getter = Callable[[Execution], Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A compiled field: SQL (None: nothing to ask), a getter for each numbered parameter, what was refused, how many nodes the
-    answer can hold. `by_value`: how it's best executed depends on values, so the database plans it anew each time.
+    answer can hold, and how many edges stand below one another. `by_value`: how it's best executed depends on values, so the
+    database plans it anew each time.
     """
 
     sql: str | None
     getters: tuple[Getter, ...]
     refusals: tuple[GraphQLError, ...]
     nodes: int
+    depth: int
     by_value: bool = False
 
     def parameters(self, execution: Execution) -> list[Any]:

@@ -1,10 +1,13 @@
 """Refusals of the graph: errors a caller can act on, each with a stable `extensions.code`; nothing internal in any of them."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError, Node
 
 from cdp.errors import CdpError, Forbidden, Invalid, Unavailable
+
+_SUGGESTION: Final = re.compile(r" Did you mean .*\?", re.DOTALL)
 
 
 class ScopeMissing(Forbidden):
@@ -62,15 +65,20 @@ def graphql_error(refusal: Forbidden | Invalid, nodes: list[Any] | None = None, 
 
 
 class TooSlow(Unavailable):
-    """The database took too long over this operation; ask for less, or try again in {retry_after_seconds} seconds."""
+    """The database took longer than {most_seconds} seconds; ask for less, or try again in {retry_after_seconds} seconds."""
+
+    most_seconds: int
 
 
 class Internal(CdpError):
     """Something went wrong on our side; the operators have been told."""
 
 
-def shown(error: GraphQLError) -> dict[str, Any]:
-    """A GraphQL error as callers see it: message, locations, path and a stable `extensions.code`; nothing internal."""
+def shown(error: GraphQLError, *, suggests: bool = True) -> dict[str, Any]:
+    """A GraphQL error as callers see it: message, locations, path and a stable `extensions.code`; nothing internal.
+
+    `suggests`: whether a message may name what else the schema has ("Did you mean …?").
+    """
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
         if cause.original_error is None:
@@ -78,6 +86,8 @@ def shown(error: GraphQLError) -> dict[str, Any]:
         cause = cause.original_error
     formatted: dict[str, Any] = dict(error.formatted)
     if isinstance(cause, GraphQLError):
+        if not suggests:
+            formatted["message"] = _SUGGESTION.sub("", formatted["message"])
         code = "graphql_syntax" if isinstance(cause, GraphQLSyntaxError) else "graphql_invalid"
         formatted["extensions"] = {"code": code, **(error.extensions or {})}
         return formatted

@@ -5,14 +5,17 @@ selection and answers with `Answer`; `GraphExecutor` lets its bytes through unto
 the bytes are decoded and completed by graphql-core as if resolvers had answered, which proves types and nullability.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
 
 import orjson
 from graphql import (
+    FieldNode,
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -35,11 +38,13 @@ from cdp.graph.compiler import Compiler
 from cdp.graph.declaration import GraphField, GraphType, Registry
 from cdp.graph.given import Variables, nullable, shape
 from cdp.graph.mixed import CONCRETE
-from cdp.graph.plan import Execution, Limits, Plan
+from cdp.graph.plan import Execution, Plan
 from cdp.graph.refusal import LimitExceeded, TooSlow, ValueInvalid, graphql_error
+from cdp.limits import Limits
 
 PLANS_KEPT: Final = 2_000
 _JSON_OID: Final = 114
+_bounds: Final = WeakKeyDictionary[AsyncConnection[Any], int]()  # seconds that a statement may take there
 
 
 class _RawJson(Loader):
@@ -65,15 +70,24 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
-    """What one operation runs with. `statements`: sent to the database; `nodes`: what all its root fields can answer."""
+    """What one operation runs with.
+
+    `reveals_schema`: introspection and suggestions are for this viewer. The rest is what has been reckoned so far, over all
+    root fields: `statements` sent to the database, `nodes` the answer can hold, `depth` of edges, `compiled` plans that were
+    not in the cache, and the limit that is `exceeded`.
+    """
 
     viewer: Viewer
     today: date
     pool: AsyncConnectionPool[AsyncConnection[Any]]
     limits: Limits = field(default_factory=Limits)
     checked: bool = False
+    reveals_schema: bool = True
     statements: int = 0
     nodes: int = 0
+    depth: int = 0
+    compiled: int = 0
+    exceeded: LimitExceeded | None = None
 
 
 class PlanCache:
@@ -118,17 +132,30 @@ class GraphRunner:
         node: GraphType | None = None,
         source: Any = None,
     ) -> Answer:
-        """Answer a root field of `source`. `node`: the concrete type where the field's own is an interface."""
+        """Answer a root field of `source`. `node`: the concrete type where the field's own is an interface.
+
+        Fields beside one another are all compiled before the first is run: where one exceeds a limit, or all together do,
+        none of them reaches the database.
+        """
         context = info.context
-        plan = self._plan(declared, info, context, node)
+        try:
+            plan = self._plan(declared, info, context, node)
+            parameters = plan.parameters(Execution(variables_of(info), context.viewer, context.today, source))
+        except GraphQLError as error:
+            if isinstance(error.original_error, LimitExceeded):
+                context.exceeded = error.original_error
+            raise
+        context.depth = max(context.depth, plan.depth)
         context.nodes += plan.nodes
         if context.nodes > context.limits.nodes:
-            limit = LimitExceeded(limit="nodes", asked=context.nodes, most=context.limits.nodes)
-            raise graphql_error(limit, list(info.field_nodes))
+            context.exceeded = LimitExceeded(limit="nodes", asked=context.nodes, most=context.limits.nodes)
+        if not _stands_alone(info):
+            await asyncio.sleep(0)
+        if context.exceeded is not None:
+            raise graphql_error(context.exceeded, list(info.field_nodes))
         if plan.sql is None:
             return Answer(None, plan.refusals)
-        execution = Execution(variables_of(info), context.viewer, context.today, source)
-        found = await run_statement(context, plan.sql, plan.parameters(execution), prepare=not plan.by_value)
+        found = await run_statement(context, plan.sql, parameters, prepare=not plan.by_value)
         return Answer(found, plan.refusals)
 
     def _plan(
@@ -165,6 +192,7 @@ class GraphRunner:
             kind = self.schema.type_map[node.name] if node else info.return_type
             plan = compiler.compile(declared, kind, info.field_nodes, info.path, node=node)
             self.plans.put(key, plan)
+            context.compiled += 1
         return plan
 
     def _shapes(self, info: GraphQLResolveInfo[GraphContext]) -> tuple[Any, ...]:
@@ -176,6 +204,12 @@ class GraphRunner:
             for definition in info.operation.variable_definitions or ()
             if (name := definition.variable.name.value) in values
         )
+
+
+def _stands_alone(info: GraphQLResolveInfo[GraphContext]) -> bool:
+    """Whether the operation has one root field, and this is it."""
+    selections = info.operation.selection_set.selections
+    return info.path.prev is None and len(selections) == 1 and isinstance(selections[0], FieldNode)
 
 
 def variables_of(info: GraphQLResolveInfo[GraphContext]) -> Variables:
@@ -190,7 +224,7 @@ async def run_statement(
     try:
         return await _send(context, sql, parameters, prepare=prepare)
     except QueryCanceled as error:
-        raise TooSlow(retry_after_seconds=5) from error
+        raise TooSlow(most_seconds=context.limits.seconds, retry_after_seconds=5) from error
     except (OperationalError, PoolTimeout) as error:
         raise Unavailable(retry_after_seconds=5) from error
     except DataError as error:
@@ -205,6 +239,7 @@ async def _send(context: GraphContext, sql: str, parameters: list[Any], *, prepa
     """
     context.statements += 1
     async with context.pool.connection() as connection:
+        await _bound(connection, context.limits.seconds)
         if not isinstance(context.viewer, Member):
             return await _fetch(connection, sql, parameters, prepare=prepare)
         settings = database_settings(context.viewer)
@@ -219,9 +254,14 @@ async def _send(context: GraphContext, sql: str, parameters: list[Any], *, prepa
         return None if row is None else cast("bytes | None", row[0])
 
 
-async def _fetch(
-    connection: AsyncConnection[Any], sql: str, parameters: list[Any], *, prepare: bool
-) -> bytes | None:
+async def _bound(connection: AsyncConnection[Any], seconds: int) -> None:
+    """Bound the connection's statements to `seconds`, unless they are since somebody with the same bound used it."""
+    if _bounds.get(connection) != seconds:
+        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds}s",))
+        _bounds[connection] = seconds
+
+
+async def _fetch(connection: AsyncConnection[Any], sql: str, parameters: list[Any], *, prepare: bool) -> bytes | None:
     cursor = AsyncRawCursor(connection)
     await cursor.execute(sql, parameters, prepare=prepare)
     row = await cursor.fetchone()

@@ -24,17 +24,19 @@ from strawberry.types.graphql import OperationType
 from cdp.access.tokens import TokenMissing, who
 from cdp.access.viewer import Tool
 from cdp.errors import CdpError, Invalid, NotFound, TooLarge
-from cdp.graph.refusal import LimitExceeded, shown
+from cdp.graph.refusal import shown
+from cdp.graph.runtime import GraphContext
 from cdp.schema.execution import Graph, schema
 from cdp.schema.graphiql import asset_routes, page
 from cdp.schema.negotiation import preferred
+from cdp.schema.persisted import RequestMalformed
 from cdp.settings import Settings
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
-LARGEST_DOCUMENT_CHARACTERS: Final = 64 * 1024  # caches hold a few thousand documents
+_ASKING: Final = frozenset({"query", "documentId", "extensions"})
 _READS: Final = {OperationType.QUERY}
 _ALL: Final = {OperationType.QUERY, OperationType.MUTATION}
 
@@ -49,12 +51,6 @@ class UnsupportedMediaType(Invalid):
     """Send the request as application/json in UTF-8."""
 
     http_status = 415
-
-
-class RequestMalformed(Invalid):
-    """{problem}"""  # noqa: D400 - the problem brings its full stop
-
-    problem: str
 
 
 class OnlyQueries(Invalid):
@@ -103,9 +99,10 @@ class _Endpoint:
 async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], media_type: str) -> Response:
     graph: Graph = request.app.state.graph
     context = graph.context(viewer)
+    text = graph.documents.text_of(asked, viewer)
     try:
         result = await schema.execute(
-            asked["query"],
+            text,
             variable_values=asked.get("variables"),
             operation_name=asked.get("operationName"),
             context_value=context,
@@ -119,13 +116,16 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
         raise RequestMalformed(problem="operationName must name one of the document's operations.") from error
     body: dict[str, Any] = {}
     if result.errors:
-        body["errors"] = [shown(error) for error in result.errors]
+        body["errors"] = [shown(error, suggests=context.reveals_schema) for error in result.errors]
     # Variables that don't fit are found out when execution begins, yet nothing is executed: no error has a path.
     executed = not isinstance(result, PreExecutionError) and (
         result.data is not None or any(error.path for error in result.errors or ())
     )
     if executed:
         body["data"] = result.data
+        graph.documents.learn(asked, viewer)
+    if (asked.get("extensions") or {}).get("cost") is True:
+        body["extensions"] = {"cost": _cost(context)}
     # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
     status = 200 if executed or media_type == JSON else 400
     return Response(
@@ -133,10 +133,20 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
     )
 
 
+def _cost(context: GraphContext) -> dict[str, Any]:
+    """What an answer cost, for who asks by `extensions: {"cost": true}`."""
+    return {
+        "nodes": context.nodes,
+        "depth": context.depth,
+        "statements": context.statements,
+        "planCached": context.compiled == 0,
+    }
+
+
 def _media_type(request: Request) -> str:
     """§5.2, §6.3: what the caller likes best, GraphQL's own where nothing is said. HTML only where no query is asked."""
     offers = [GRAPHQL_RESPONSE, JSON]
-    if request.method == "GET" and "query" not in request.query_params:
+    if request.method == "GET" and not _ASKING & request.query_params.keys():
         offers.append(HTML)
     accepted = ",".join(request.headers.getlist("accept"))
     chosen = preferred(accepted, offers)
@@ -148,7 +158,8 @@ def _media_type(request: Request) -> str:
 def _from_query(request: Request) -> dict[str, Any]:
     """§5.3: GET, parameters as strings, objects as JSON."""
     given = dict(parse_qsl(request.url.query, keep_blank_values=True))
-    asked: dict[str, Any] = {"query": given.get("query"), "operationName": given.get("operationName") or None}
+    asked: dict[str, Any] = {name: given.get(name) for name in ("query", "documentId")}
+    asked["operationName"] = given.get("operationName") or None
     for name in ("variables", "extensions"):
         if given.get(name):
             asked[name] = _decoded(given[name].encode(), f"The parameter {name}")
@@ -179,11 +190,6 @@ def _decoded(text: bytes, what: str) -> Any:
 
 
 def _checked(asked: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(asked.get("query"), str) or not asked["query"].strip():
-        raise RequestMalformed(problem="query must be a GraphQL document.")
-    if len(asked["query"]) > LARGEST_DOCUMENT_CHARACTERS:
-        most = LARGEST_DOCUMENT_CHARACTERS
-        raise LimitExceeded(limit="characters in its document", asked=len(asked["query"]), most=most)
     for name, kind, what in (
         ("variables", dict, "an object"),
         ("operationName", str, "a text"),

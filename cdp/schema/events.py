@@ -50,7 +50,8 @@ class SubscriptionContext(GraphContext):
 
     def begin(self) -> None:
         """A new event is an operation of its own: its limits begin anew, and the day may have changed."""
-        self.nodes = self.statements = 0
+        self.nodes = self.statements = self.depth = self.compiled = 0
+        self.exceeded = None
         self.today = self.now()
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,60 +12,82 @@ from zoneinfo import ZoneInfo
 import orjson
 import strawberry
 import structlog
-from graphql import GraphQLError, OperationDefinitionNode, parse, validate
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse, validate
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
-from cdp.access.viewer import Viewer
+from cdp.access.limits import ViewerLimits
+from cdp.access.viewer import Scope, Viewer
 from cdp.db.engine import Role, open_pool
 from cdp.errors import Invalid
 from cdp.graph.contract import complete
-from cdp.graph.plan import Limits
-from cdp.graph.refusal import Internal, shown
+from cdp.graph.refusal import Internal, graphql_error, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
+from cdp.limits import Limits
 from cdp.schema.base import SCALARS, Currency, graph
 from cdp.schema.customer import Affiliation
 from cdp.schema.events import install_events
-from cdp.schema.limits import DocumentLimits
+from cdp.schema.limits import excess, introspection, too_long
+from cdp.schema.persisted import Documents, load_trusted
 from cdp.schema.query import Query
 from cdp.schema.query import Viewer as ViewerType
 from cdp.schema.statement import Statement
 from cdp.schema.subscription import CustomerChange, OrderStatusChange, Subscription
 
 log = structlog.stdlib.get_logger("cdp.schema")
-MOST_TOKENS: Final = 10_000
-STATEMENT_SECONDS: Final = 15
+DOCUMENTS_KEPT: Final = 1_000
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(graph, [Query, ViewerType, Subscription, CustomerChange, OrderStatusChange], currency=Currency)
 
 
-class _OperationNamed(SchemaExtension):
-    """Several operations and no name is a request error (specification §6.1); Strawberry would run the first."""
+class _Documents(SchemaExtension):
+    """Reads, measures and validates each document once, however often it is sent by viewers of the same limits.
 
-    def on_validate(self) -> Iterator[None]:
-        """Ahead of validation."""
+    Why not Strawberry's own caches: each extension's hook costs every request some 20 µs, and measuring would have none.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        """Give the operation its document and what is wrong with it, which is told once its type is known to be allowed.
+
+        Raises GraphQLError when it is too long to be parsed, or no document.
+        """
         asked = self.execution_context
-        definitions = asked.graphql_document.definitions if asked.graphql_document else ()
-        operations = [each for each in definitions if isinstance(each, OperationDefinitionNode)]
-        if asked._provided_operation_name is None and len(operations) > 1:  # noqa: SLF001 - `operation_name` names the first
-            asked.pre_execution_errors = [
-                GraphQLError("operationName must name one of the document's operations.", operations)
-            ]
+        if asked.query:
+            context: GraphContext = asked.context
+            if (refusal := too_long(asked.query, context.limits)) is not None:
+                raise graphql_error(refusal)
+            asked.graphql_document = _parsed(asked.query)
+            # Several operations and no name is a request error (specification §6.1); Strawberry would run the first.
+            named = asked._provided_operation_name is not None  # noqa: SLF001 - `operation_name` names the first
+            asked.pre_execution_errors = _faults(
+                asked.query, named=named, limits=context.limits, reveals_schema=context.reveals_schema
+            )
         yield
 
 
-class _ValidationOnce(ValidationCache):
-    """Strawberry's cache of validations, for documents that are within the limits."""
+@lru_cache(maxsize=DOCUMENTS_KEPT)
+def _parsed(text: str) -> DocumentNode:
+    return parse(text)
 
-    def on_validate(self) -> Iterator[None]:
-        """Leave a refusal as it is."""
-        if self.execution_context.pre_execution_errors:
-            yield
-        else:
-            yield from super().on_validate()
+
+@lru_cache(maxsize=DOCUMENTS_KEPT)
+def _faults(text: str, *, named: bool, limits: Limits, reveals_schema: bool) -> list[GraphQLError]:
+    """Why a viewer of these limits can't have the document executed; empty when it can be.
+
+    Kept by all that it depends on, so what was found for one viewer is never told to another.
+    """
+    document = _parsed(text)
+    if (refusal := excess(document, limits)) is not None:
+        return [refusal]
+    if not reveals_schema and (refusal := introspection(document)) is not None:
+        return [refusal]
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) > 1 and not named:
+        return [GraphQLError("operationName must name one of the document's operations.", operations)]
+    return validate(schema._schema, document)  # noqa: SLF001
 
 
 class _Schema(strawberry.Schema):
@@ -84,13 +107,7 @@ schema: Final = _Schema(
     types=[Affiliation, Statement],
     config=StrawberryConfig(scalar_map=SCALARS),
     execution_context_class=GraphExecutor,
-    extensions=[
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: ParserCache(maxsize=1000),
-        _OperationNamed,
-        DocumentLimits,
-        lambda: _ValidationOnce(maxsize=1000),
-    ],
+    extensions=[_Documents],
 )
 runner: Final = GraphRunner(graph, schema._schema)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
 install(
@@ -140,9 +157,19 @@ class StoredOperation:
 class Graph:
     """The schema on a pool of connections. Made by `open_graph`."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], *, time_zone: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        *,
+        time_zone: str,
+        limits: ViewerLimits,
+        documents: Documents,
+        reticent: bool,
+    ) -> None:
         self.pool = pool
         self.limits = limits
+        self.documents = documents
+        self._reticent = reticent
         self._zone = ZoneInfo(time_zone)
 
     def context(self, viewer: Viewer, *, today: date | None = None, checked: bool = False) -> GraphContext:
@@ -151,8 +178,9 @@ class Graph:
             viewer=viewer,
             pool=self.pool,
             today=today or datetime.now(self._zone).date(),
-            limits=self.limits,
+            limits=self.limits.of(viewer),
             checked=checked,
+            reveals_schema=not self._reticent or Scope.ADMIN in viewer.scopes,
         )
 
     async def execute(
@@ -172,7 +200,7 @@ class Graph:
             text, variable_values=dict(variables or {}), context_value=context, operation_name=operation_name
         )
         data = None if result.data is None else orjson.loads(orjson.dumps(result.data))
-        errors = [shown(error) for error in result.errors or ()]
+        errors = [shown(error, suggests=context.reveals_schema) for error in result.errors or ()]
         return GraphResult(data=data, errors=errors, statements=context.statements)
 
 
@@ -182,15 +210,23 @@ async def open_graph(
     role: Role,
     *,
     time_zone: str = "UTC",
-    limits: Limits | None = None,
+    limits: ViewerLimits | None = None,
+    trusted: Path | None = None,
+    reticent: bool = False,
     max_connections: int = 10,
 ) -> AsyncIterator[Graph]:
-    """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time."""
-    bounds = {"default_transaction_read_only": "on", "statement_timeout": f"{STATEMENT_SECONDS}s", "jit": "off"}
+    """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time.
+
+    `trusted`: directory of trusted documents. `reticent`: introspection and suggestions are for viewers with the scope `admin`.
+    Raises SettingsError when a trusted document can't be run.
+    """
+    documents = Documents(load_trusted(trusted, schema._schema))  # noqa: SLF001
+    limits = limits or ViewerLimits()
+    bounds = {"default_transaction_read_only": "on", "statement_timeout": f"{limits.longest_seconds}s", "jit": "off"}
     async with open_pool(
         database_url, role, max_size=max_connections, autocommit=True, configure=configure, settings=bounds
     ) as pool:
-        yield Graph(pool, time_zone=time_zone, limits=limits or Limits())
+        yield Graph(pool, time_zone=time_zone, limits=limits, documents=documents, reticent=reticent)
 
 
 def print_contract() -> str:

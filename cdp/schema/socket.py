@@ -27,8 +27,8 @@ from strawberry.types.unset import UNSET
 
 from cdp.access.tokens import TokenInvalid, TokenMissing, TokenVerifier
 from cdp.errors import CdpError
-from cdp.graph.refusal import LimitExceeded, graphql_error, shown
-from cdp.schema.endpoint import LARGEST_DOCUMENT_CHARACTERS, LARGEST_REQUEST_BYTES
+from cdp.graph.refusal import shown
+from cdp.schema.endpoint import LARGEST_REQUEST_BYTES
 from cdp.schema.events import SubscriptionContext
 from cdp.schema.execution import Graph, schema
 
@@ -186,6 +186,7 @@ class _Caller:
             pool=usual.pool,
             today=usual.today,
             limits=usual.limits,
+            reveals_schema=usual.reveals_schema,
             feed=self._state.feed,
             check=self._check,
             on_behind=self._socket.drop,
@@ -193,28 +194,25 @@ class _Caller:
         )
 
     async def _results(self, query: Any, asked: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        if isinstance(query, str) and len(query) > LARGEST_DOCUMENT_CHARACTERS:
-            limit = "characters in its document"
-            refusal = LimitExceeded(limit=limit, asked=len(query), most=LARGEST_DOCUMENT_CHARACTERS)
-            yield PreExecutionError(data=None, errors=[_shown(graphql_error(refusal))])
-            return
+        graph: Graph = self._state.graph
         try:
             context = await self._context()
+            text = graph.documents.text_of({"query": query}, context.viewer)
         except CdpError as error:
             yield PreExecutionError(data=None, errors=[_shown(GraphQLError(error.message, original_error=error))])
             return
-        async with aclosing(await schema.stream(query, **{**asked, "context_value": context})) as results:
+        async with aclosing(await schema.stream(text, **{**asked, "context_value": context})) as results:
             async for result in results:
                 if isinstance(result, ExecutionResult) and result.errors:
-                    result.errors = [_shown(error) for error in result.errors]
+                    result.errors = [_shown(error, suggests=context.reveals_schema) for error in result.errors]
                 yield result
 
 
-def _shown(error: GraphQLError) -> GraphQLError:
+def _shown(error: GraphQLError, *, suggests: bool = True) -> GraphQLError:
     """The error with the message and code that callers see; a syntax error stays what the protocol closes for."""
     if isinstance(error, GraphQLSyntaxError):
         return error
-    told = shown(error)
+    told = shown(error, suggests=suggests)
     return GraphQLError(
         told["message"],
         nodes=error.nodes,

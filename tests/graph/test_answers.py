@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from cdp.access.limits import ViewerLimits
 from cdp.access.viewer import Scope, Tool
-from cdp.graph.plan import Limits
 from cdp.schema import open_graph
 from tests.graph.business import id_of
 from tests.graph.conftest import EVERYTHING, TODAY
@@ -203,7 +203,7 @@ async def test_tokens_and_root_fields_are_bounded_before_validation(graph: Any) 
 
 
 async def test_a_statement_that_takes_too_long_is_refused_without_internals(business_url: str) -> None:
-    async with open_graph(business_url, "cdp_app", limits=Limits(nodes=10_000_000)) as graph:
+    async with open_graph(business_url, "cdp_app", limits=ViewerLimits(tool=Limits(nodes=10_000_000))) as graph:
         async with graph.pool.connection() as connection:
             await connection.execute("SET statement_timeout = '1ms'")
             await connection.set_autocommit(True)
