@@ -149,6 +149,16 @@ async def test_a_follower_comes_back_and_has_missed_nothing(world: World) -> Non
         assert [await socket.event() for _ in range(3)] == missed[3:]
 
 
+async def test_a_listener_that_lost_its_connection_listens_again(world: World) -> None:
+    async with world.socket() as socket:
+        await socket.subscribe(CUSTOMERS)
+        await socket.settled()
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN change'"
+        assert await asyncio.to_thread(world.rows, ended) == [(True,)]
+        await told(world, person("ana", name="Ana"))
+        assert (await socket.event())["customer"] == {"name": "Ana"}
+
+
 async def test_one_who_does_not_read_is_dropped_and_told_why(world: World) -> None:
     world.application.state.feed.most_waiting = 3
     wide = " ".join(f"t{number}: traits" for number in range(20))
