@@ -29,7 +29,7 @@ from cdp.graph.runtime import GraphContext
 from cdp.schema.execution import Graph, schema
 from cdp.schema.graphiql import asset_routes, page
 from cdp.schema.negotiation import preferred
-from cdp.schema.persisted import RequestMalformed
+from cdp.schema.persisted import PersistedQueryNotFound, RequestMalformed
 from cdp.settings import Settings
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -210,4 +210,6 @@ def _refused(error: CdpError, media_type: str) -> Response:
         headers["Retry-After"] = str(retry)
     if isinstance(error, OnlyQueries):
         headers["Allow"] = "POST"
-    return Response(orjson.dumps(body), error.http_status, media_type=f"{media_type}; charset=utf-8", headers=headers)
+    # What Apollo's clients ask first is no fault of theirs: under plain JSON a 200, as for any request error.
+    status = 200 if isinstance(error, PersistedQueryNotFound) and media_type == JSON else error.http_status
+    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers=headers)

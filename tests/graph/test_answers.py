@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from cdp.access.limits import ViewerLimits
 from cdp.access.viewer import Scope, Tool
-from cdp.schema import open_graph
 from tests.graph.business import id_of
 from tests.graph.conftest import EVERYTHING, TODAY
 
@@ -196,17 +194,7 @@ async def test_an_operation_past_a_limit_is_refused_with_the_limit_its_value_and
 
 
 async def test_tokens_and_root_fields_are_bounded_before_validation(graph: Any) -> None:
-    many = "{ " + " ".join(f"a{number}: viewer {{ kind }}" for number in range(300)) + " }"
-    assert "300 fields at its root" in (await graph.execute(many, {}, EVERYTHING)).errors[0]["message"]
+    many = "{ " + " ".join(f"a{number}: viewer {{ kind }}" for number in range(150)) + " }"
+    assert "150 fields at its root" in (await graph.execute(many, {}, EVERYTHING)).errors[0]["message"]
     long = "{ " + " viewer { kind }" * 4000 + " }"
     assert "tokens" in (await graph.execute(long, {}, EVERYTHING)).errors[0]["message"]
-
-
-async def test_a_statement_that_takes_too_long_is_refused_without_internals(business_url: str) -> None:
-    async with open_graph(business_url, "cdp_app", limits=ViewerLimits(tool=Limits(nodes=10_000_000))) as graph:
-        async with graph.pool.connection() as connection:
-            await connection.execute("SET statement_timeout = '1ms'")
-            await connection.set_autocommit(True)
-        results = [await graph.execute(_nested(3), {}, EVERYTHING) for _ in range(3)]
-    codes = {error["extensions"]["code"] for result in results for error in result.errors}
-    assert codes <= {"too_slow"}
