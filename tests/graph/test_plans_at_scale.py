@@ -32,7 +32,14 @@ ROOTS = {"customers": "Customer", "accounts": "Account", "orders": "Order"}
 MANY = {"identifiers", "orders", "accounts"}
 IDS = {"customers": ("cus", "0001"), "accounts": ("acc", "0004"), "orders": ("ord", "0005")}
 VALUES: dict[str, list[str]] = {
-    "customers.name": ['"Iiakdp Mlhibdk"', '"Iiakdp Mlh"', '"hibdk"', '"AKDP MLHI"', '"no such name at all"', '"100%_of"'],
+    "customers.name": [
+        '"Iiakdp Mlhibdk"',
+        '"Iiakdp Mlh"',
+        '"hibdk"',
+        '"AKDP MLHI"',
+        '"no such name at all"',
+        '"100%_of"',
+    ],
     "customers.email": ['"c77@example.com"', '"nobody@example.com"'],
     "customers.phone": ['"+48600000300"', '"+1"'],
     "customers.identifiers.value": ['"c77@example.com"', '"u77777"', '"nobody"'],
@@ -56,6 +63,7 @@ VALUES: dict[str, list[str]] = {
 
 
 DIRECTIONS = {"ASC", "DESC"}
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -109,7 +117,7 @@ def asked(path: str, operator: str, *, ordered: bool) -> Iterator[str]:
 
 
 def _order(path: str, direction: str) -> str:
-    constant = re.sub(r"(?=[A-Z])", "_", path.split(".")[-1]).upper()
+    constant = re.sub(r"(?=[A-Z])", "_", path.rpartition(".")[2]).upper()
     return f"orderBy: [{{field: {constant}, direction: {direction}}}]"
 
 
@@ -150,7 +158,7 @@ def rows_read(explaining: psycopg.Connection[Any], plan: Plan, parameters: list[
     """Rows that executing looks at, by table; a sequential scan counts the table's whole size."""
     assert plan.sql is not None
     explaining.execute(sql.SQL("SET plan_cache_mode = {}").format(sql.Literal(mode)))
-    explaining.execute(sql.SQL("PREPARE asked AS ") + sql.SQL(plan.sql))  # type: ignore[arg-type]
+    explaining.execute(sql.SQL("PREPARE asked AS ") + sql.SQL(plan.sql))
     try:
         values = sql.SQL(", ").join(sql.Literal(value) for value in parameters)
         given = sql.SQL("({})").format(values) if parameters else sql.SQL("")
@@ -181,9 +189,7 @@ async def looked_at(crowd: Graph, explaining: psycopg.Connection[Any], document:
     plan, parameters = await plan_of(crowd, document)
     modes = ["force_custom_plan"] if plan.by_value else ["force_custom_plan", "force_generic_plan"]
     return {
-        (mode, name): rows
-        for mode in modes
-        for name, rows in rows_read(explaining, plan, parameters, mode).items()
+        (mode, name): rows for mode in modes for name, rows in rows_read(explaining, plan, parameters, mode).items()
     }
 
 
@@ -202,15 +208,20 @@ def test_the_table_names_every_field_and_operator_of_the_roots_once() -> None:
 async def test_what_is_called_fast_looks_at_few_rows(
     crowd: Graph, explaining: psycopg.Connection[Any], path: str
 ) -> None:
-    told, root = table()[path], path.split(".")[0]
+    told, root = table()[path], path.partition(".")[0]
     arguments = [
-        *(given for operator in told.fast if operator not in DIRECTIONS for given in asked(path, operator, ordered=False)),
+        *(
+            given
+            for operator in told.fast
+            if operator not in DIRECTIONS
+            for given in asked(path, operator, ordered=False)
+        ),
         *(given for operator in told.in_own_order for given in asked(path, operator, ordered=True)),
     ]
     for direction in DIRECTIONS & set(told.fast):
         order = _order(path, direction)
         arguments += [order, f"{order}, last: 20"]
-        if not runner.registry.types[ROOTS[root]].fields[path.split(".")[1]].nullable:
+        if not runner.registry.types[ROOTS[root]].fields[path.partition(".")[2]].nullable:
             middle = _page(root, f'{order}, filter: {{id: {{eq: "{id_of(*IDS[root], 9_999)}"}}}}')
             found = await crowd.execute(middle, {}, EVERYTHING, today=TODAY)
             assert found.data is not None
