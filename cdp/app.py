@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> Starlette:
                 trusted=settings.trusted_documents,
                 reticent=settings.is_production,
                 max_connections=20,
+                writes=settings.database_url,
             )
             app.state.graph = await stack.enter_async_context(graph)
             # Read where the graph is read, so that what a change tells of is there to be asked for.

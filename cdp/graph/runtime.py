@@ -40,6 +40,7 @@ from cdp.graph.given import Variables, nullable, shape
 from cdp.graph.mixed import CONCRETE
 from cdp.graph.plan import Execution, Plan
 from cdp.graph.refusal import LimitExceeded, TooSlow, ValueInvalid, graphql_error
+from cdp.graph.writing import Writing
 from cdp.limits import Limits
 
 PLANS_KEPT: Final = 2_000
@@ -70,7 +71,7 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
-    """What one operation runs with.
+    """What one operation runs with. `writing`: where mutations write; None where nothing can be changed.
 
     `reveals_schema`: introspection and suggestions are for this viewer. The rest is what has been reckoned so far, over all
     root fields: `statements` sent to the database, `nodes` the answer can hold, `depth` of edges, `compiled` plans that were
@@ -83,6 +84,7 @@ class GraphContext:
     limits: Limits = field(default_factory=Limits)
     checked: bool = False
     reveals_schema: bool = True
+    writing: Writing | None = None
     statements: int = 0
     nodes: int = 0
     depth: int = 0

@@ -14,11 +14,13 @@ from cdp.graph.declaration import by, many, one, page, scalar
 from cdp.graph.summary import groups, summary
 from cdp.identify.tables import customer, customer_identifier, profile
 from cdp.resolvers import customer as resolvers
+from cdp.resolvers import merge as merge_resolvers
 from cdp.resolvers.summary import INTERACTION_GROUPS
 from cdp.schema.base import Connection, Node, graph, node_id
 
 if TYPE_CHECKING:
     from cdp.schema.account import Account
+    from cdp.schema.merge import Merge
     from cdp.schema.order import Order, OrderSummary
 
 LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
@@ -183,6 +185,11 @@ class Customer(Node):
         "Organisations this person belongs to.",
         member=None,
         filters=True,
+    )
+    merges: Connection[Annotated["Merge", strawberry.lazy("cdp.schema.merge")]] = page(
+        merge_resolvers.of_customer,
+        "How it came to be one: the merges and partings on record that name it by any id it ever had, latest first.",
+        member=None,
     )
 
 

@@ -1,7 +1,7 @@
 """The schema made, and executed in process: the same path for HTTP requests and for the extranet's stored operations."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -25,11 +25,14 @@ from cdp.errors import Invalid
 from cdp.graph.contract import complete
 from cdp.graph.refusal import Internal, graphql_error, shown
 from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
+from cdp.graph.writing import Writing
 from cdp.limits import Limits
 from cdp.schema.base import SCALARS, Currency, graph
 from cdp.schema.customer import Affiliation
 from cdp.schema.events import install_events
 from cdp.schema.limits import excess, introspection, too_long
+from cdp.schema.merge import Merge
+from cdp.schema.mutations import PAYLOADS, Mutation
 from cdp.schema.persisted import Documents, load_trusted
 from cdp.schema.query import Query
 from cdp.schema.query import Viewer as ViewerType
@@ -40,7 +43,9 @@ log = structlog.stdlib.get_logger("cdp.schema")
 DOCUMENTS_KEPT: Final = 1_000
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
-_roots = complete(graph, [Query, ViewerType, Subscription, CustomerChange, OrderStatusChange], currency=Currency)
+_roots = complete(
+    graph, [Query, ViewerType, Subscription, CustomerChange, OrderStatusChange, *PAYLOADS], currency=Currency
+)
 
 
 class _Documents(SchemaExtension):
@@ -103,8 +108,9 @@ class _Schema(strawberry.Schema):
 
 schema: Final = _Schema(
     Query,
+    mutation=Mutation,
     subscription=Subscription,
-    types=[Affiliation, Statement],
+    types=[Affiliation, Merge, Statement],
     config=StrawberryConfig(scalar_map=SCALARS),
     execution_context_class=GraphExecutor,
     extensions=[_Documents],
@@ -169,6 +175,7 @@ class Graph:
         self.pool = pool
         self.limits = limits
         self.documents = documents
+        self.writing: Writing | None = None
         self._reticent = reticent
         self._zone = ZoneInfo(time_zone)
 
@@ -181,6 +188,7 @@ class Graph:
             limits=self.limits.of(viewer),
             checked=checked,
             reveals_schema=not self._reticent or Scope.ADMIN in viewer.scopes,
+            writing=self.writing,
         )
 
     async def execute(
@@ -214,19 +222,28 @@ async def open_graph(
     trusted: Path | None = None,
     reticent: bool = False,
     max_connections: int = 10,
+    writes: str | None = None,
 ) -> AsyncIterator[Graph]:
     """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time.
 
+    `writes`: the database that mutations write to, which `database_url` may be a replica of; without it there are none.
     `trusted`: directory of trusted documents. `reticent`: introspection and suggestions are for viewers with the scope `admin`.
     Raises SettingsError when a trusted document can't be run.
     """
     documents = Documents(load_trusted(trusted, schema._schema))  # noqa: SLF001
     limits = limits or ViewerLimits()
     bounds = {"default_transaction_read_only": "on", "statement_timeout": f"{limits.longest_seconds}s", "jit": "off"}
-    async with open_pool(
-        database_url, role, max_size=max_connections, autocommit=True, configure=configure, settings=bounds
-    ) as pool:
-        yield Graph(pool, time_zone=time_zone, limits=limits, documents=documents, reticent=reticent)
+
+    def open_for(url: str) -> AbstractAsyncContextManager[AsyncConnectionPool[AsyncConnection[Any]]]:
+        return open_pool(url, role, max_size=max_connections, autocommit=True, configure=configure, settings=bounds)
+
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_for(database_url))
+        opened = Graph(pool, time_zone=time_zone, limits=limits, documents=documents, reticent=reticent)
+        if writes is not None:
+            written = pool if writes == database_url else await stack.enter_async_context(open_for(writes))
+            opened.writing = Writing(writes, written)
+        yield opened
 
 
 def print_contract() -> str:

@@ -93,6 +93,17 @@ PROMISED: dict[str, dict[str, str]] = {
         "timeline": "[OrderEvent!]!",
     },
     "Money": {"amount": "Decimal!", "currency": "Currency!"},
+    "Mutation": {
+        "customerMerge(input: CustomerMergeInput!)": "CustomerMergePayload",
+        "customerUnmerge(input: CustomerUnmergeInput!)": "CustomerUnmergePayload",
+    },
+    "CustomerMergePayload": {
+        "customer": "Customer",
+        "merge": "Merge",
+        "preview": "MergePreview",
+        "userErrors": "[UserError!]!",
+    },
+    "CustomerUnmergePayload": {"customers": "[Customer!]!", "userErrors": "[UserError!]!"},
 }
 
 
@@ -214,6 +225,8 @@ def test_nothing_that_is_asked_for_must_be_given_but_what_cannot_be_guessed() ->
         "Query.recognise(identifiers:)",
         "Account.statement(kind:)",
         "Account.statement(to:)",
+        "Mutation.customerMerge(input:)",
+        "Mutation.customerUnmerge(input:)",
     }
 
 

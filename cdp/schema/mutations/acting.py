@@ -1,0 +1,74 @@
+"""What every mutation has in common: who acts and whether they may, the work's outcome, and how mistakes are told."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from psycopg import Connection
+
+from cdp.access.viewer import Member, Scope, Tool, Viewer
+from cdp.db.ids import parse_id
+from cdp.errors import Unavailable
+from cdp.graph.refusal import ClosedToMembers, ScopeMissing, graphql_error
+from cdp.identify.claims import Author
+from cdp.identify.deciding import Mistake
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="Why nothing was changed; something that whoever asked can mend.")
+class UserError:
+    """A mistake in what was asked."""
+
+    message: str = strawberry.field(description="A sentence for people.")
+    field: list[str] | None = strawberry.field(description="Where in the input: names and places; null for the whole.")
+    code: str = strawberry.field(description="Stable, for programs, e.g. customer_not_found.")
+
+
+def author(info: strawberry.Info, reason: str | None) -> Author:
+    """Who acts, in the ledger's words. Raises a GraphQL error unless they may write identity."""
+    viewer: Viewer = info.context.viewer
+    label = f"Mutation.{info.field_name}"
+    nodes = list(info._raw_info.field_nodes)  # noqa: SLF001 — Strawberry's own wrapper keeps it there
+    if isinstance(viewer, Member):
+        raise graphql_error(ClosedToMembers(field=label), nodes)
+    if not isinstance(viewer, Tool) or Scope.IDENTITY_WRITE not in viewer.scopes:
+        raise graphql_error(ScopeMissing(field=label, scope=Scope.IDENTITY_WRITE.value), nodes)
+    return Author(actor=viewer.acting_for or f"client:{viewer.client_id}", reason=reason)
+
+
+async def work(info: strawberry.Info, act: Callable[[Connection[Any]], T]) -> T:
+    """What `act` did, committed. What the payload shows is read where it was written, from here on."""
+    writing = info.context.writing
+    if writing is None:
+        raise Unavailable(retry_after_seconds=60)  # a graph that was opened for reading alone
+    outcome: T = await writing.run(act)
+    info.context.pool = writing.pool
+    return outcome
+
+
+def read_ids(texts: Iterable[str], prefix: str, field: str) -> list[UUID] | Mistake:
+    """The UUIDs of typed ids; a mistake that names the first which isn't one."""
+    found = []
+    for place, text in enumerate(texts):
+        each = parse_id(text, prefix)
+        if each is None:
+            message = f"An id of this type looks like {prefix}_0123456789abcdef0123456789abcdef."
+            return Mistake(code="not_an_id", message=message, field=(field, str(place)))
+        found.append(each)
+    return found
+
+
+def too_long(text: str | None, most: int, field: str) -> Mistake | None:
+    """A mistake when a text is longer than may be kept."""
+    if text is None or (len(text) <= most and "\0" not in text):
+        return None
+    message = f"At most {most} characters, none of them U+0000."
+    return Mistake(code="text_invalid", message=message, field=(field,))
+
+
+def user_error(mistake: Mistake) -> UserError:
+    """A room's mistake as the contract shows it."""
+    path = ["input", *mistake.field] if mistake.field else None
+    return UserError(message=mistake.message, field=path, code=mistake.code)
