@@ -12,7 +12,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, get_introspection_query, p
 
 from cdp.access.limits import ViewerLimits, limits_of
 from cdp.access.people import NewClient, create_client
-from cdp.access.viewer import Member, Role, Scope, Tool
+from cdp.access.viewer import Member, Role, Scope, Tool, Viewer
 from cdp.app import create_app
 from cdp.db.engine import connect
 from cdp.limits import ADMIN, MEMBER, NAMES, TOOL, Limits, read_limits, written
@@ -23,7 +23,7 @@ from tests.live import client, serve
 from tests.schema.conftest import Door
 from tests.schema.test_http import ABUSE
 
-EVERYBODY = {
+EVERYBODY: dict[str, Viewer] = {
     "tool": Tool(client_id="x", scopes=frozenset({Scope.GRAPH_READ, Scope.GRAPH_PII})),
     "admin": Tool(client_id="x", scopes=frozenset({Scope.GRAPH_READ, Scope.GRAPH_PII, Scope.ADMIN})),
     "member": Member(member_id=UUID(int=1), account_id=UUID(int=2), role=Role.FINANCE),
