@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from cdp.access.limits import limits_of
 from cdp.access.portal import open_access
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
@@ -50,7 +51,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         url = settings.portal_database_url
         if url is None:
             raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required by the extranet.")
-        async with open_access(settings) as access, open_graph(url, "cdp_portal") as graph:
+        async with open_access(settings) as access, open_graph(url, "cdp_portal", limits=limits_of(settings)) as graph:
             app.state.portal = Portal(
                 settings=settings,
                 access=access,
