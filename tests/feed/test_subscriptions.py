@@ -213,9 +213,9 @@ async def test_an_event_costs_one_statement_whatever_is_selected(world: World, m
     sent: list[str] = []
     run = runtime.run_statement
 
-    async def counted(context: Any, sql: str, parameters: list[Any]) -> Any:
+    async def counted(context: Any, sql: str, parameters: list[Any], **options: Any) -> Any:
         sent.append(sql)
-        return await run(context, sql, parameters)
+        return await run(context, sql, parameters, **options)
 
     monkeypatch.setattr(runtime, "run_statement", counted)
     query = """subscription { customerChanged { kind customer {
