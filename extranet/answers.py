@@ -280,3 +280,83 @@ class Order(Answer, frozen=True, kw_only=True):
     lines: OrderLines
     shipments: list[Shipment]
     timeline: list[TimelineEvent]
+
+
+class InvoiceRow(Answer, frozen=True, kw_only=True):
+    """An invoice in a list, as it stands today."""
+
+    id: str
+    document_number: str
+    purchase_order: str | None
+    posted_on: date
+    due_on: date | None
+    settlement: str
+    overdue: bool
+    days_late: int
+    disputed: bool
+    amount: Money
+    open_amount: Money
+
+
+class Invoices(Answer, frozen=True, kw_only=True):
+    """A page of invoices."""
+
+    total_count: int
+    nodes: list[InvoiceRow]
+    page_info: PageInfo
+
+
+class InvoicedLine(Answer, frozen=True, kw_only=True):
+    """A line of the order that an invoice is for."""
+
+    line_no: int
+    name: str
+    product: str | None
+    quantity: Decimal
+    unit_price: Money
+    amount: Money
+
+
+class InvoicedLines(Answer, frozen=True, kw_only=True):
+    """The first lines of an order, and how many there are."""
+
+    total_count: int
+    nodes: list[InvoicedLine]
+
+
+class InvoicedOrder(OrderRef, frozen=True, kw_only=True):
+    """The order an invoice is for, with what was ordered."""
+
+    placed_at: datetime
+    lines: InvoicedLines
+
+
+class Credit(Answer, frozen=True, kw_only=True):
+    """What was set against an invoice: a payment, a credit note, a discount."""
+
+    kind: str
+    document_number: str
+    description: str | None
+
+
+class Allocation(Answer, frozen=True, kw_only=True):
+    """A part of an invoice settled by a credit; a negative one takes that back."""
+
+    effective_on: date
+    amount: Money
+    credit: Credit
+
+
+class Allocations(Answer, frozen=True, kw_only=True):
+    """A page of allocations, first effective first."""
+
+    nodes: list[Allocation]
+    page_info: PageInfo
+
+
+class Invoice(InvoiceRow, frozen=True, kw_only=True):
+    """An invoice in full."""
+
+    description: str | None
+    order: InvoicedOrder | None
+    allocations: Allocations

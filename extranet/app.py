@@ -32,7 +32,7 @@ from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import svg, texts
 from extranet.failures import FAILURES
-from extranet.pages import home, orders, sessions, statement, statement_files
+from extranet.pages import home, invoices, orders, sessions, statement, statement_files
 from extranet.portal import Portal, Visit, load_operations
 from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
@@ -158,6 +158,8 @@ ROUTES: Final = (
     Route("/statement.csv", signed_in(statement_files.csv)),
     Route("/statement.pdf", signed_in(statement_files.pdf)),
     Route("/statement.xlsx", signed_in(statement_files.xlsx)),
+    Route("/invoices", signed_in(invoices.listing)),
+    Route("/invoices/{id}", signed_in(invoices.detail)),
     Route("/orders", signed_in(orders.listing)),
     Route("/orders/{id}", signed_in(orders.detail)),
     Route("/account", signed_in(sessions.choose_account), methods=["GET"]),

@@ -44,6 +44,21 @@ ENTRY_KIND: Final = MappingProxyType({
     "DISCOUNT": N_("Discount taken"),
 })  # fmt: skip
 
+SETTLEMENT: Final = MappingProxyType({
+    "OPEN": N_("Open"),
+    "PARTLY_SETTLED": N_("Partly paid"),
+    "SETTLED": N_("Paid"),
+    "CANCELLED": N_("Cancelled"),
+})  # fmt: skip
+
+INVOICES_SHOWN: Final = MappingProxyType({
+    "all": N_("All"),
+    "open": N_("Open"),
+    "overdue": N_("Overdue"),
+    "paid": N_("Paid"),
+    "disputed": N_("Disputed"),
+})  # fmt: skip
+
 BUCKET: Final = MappingProxyType({
     "CURRENT": N_("Not yet due"),
     "DAYS_1_30": N_("1–30 days"),

@@ -77,7 +77,7 @@ def lines(row: FromClause) -> Select[Any]:
             case((entry.c.amount < _ZERO, -entry.c.amount)).label("credit"),
             entry.c.amount,
             (opening(row) + running).label("balance"),
-            _is_disputed(entry, row, row.c.to_on).label("disputed"),
+            is_disputed(entry, row, row.c.to_on).label("disputed"),
         )
         .where(_of(entry, row), _in_period(entry, row))
         .order_by(*order)
@@ -192,7 +192,8 @@ def _open(
 ) -> Select[Any]:
     """Entries of one side that are open as at `as_of`, in row order."""
     entry = ledger_entry.alias("entry")
-    used = _allocated(entry, row, as_of, debits=debits)
+    # LATERAL, one index probe an entry: no statistics can mislead the planner to anything that grows faster.
+    used = allocated_to(entry, row, as_of, debits=debits).lateral("allocated")
     allocated = used.c.allocated
     open_amount = entry.c.amount - allocated if debits else entry.c.amount + allocated
     days = as_of - func.coalesce(entry.c.due_on, entry.c.posted_on)  # rule 7: by due date, else document date
@@ -205,7 +206,7 @@ def _open(
             open_amount.label("open_amount"),
             func.greatest(days, _ZERO).label("days_late"),
             _bucket(days, edges).label("bucket"),
-            _is_disputed(entry, row, as_of).label("disputed"),
+            is_disputed(entry, row, as_of).label("disputed"),
         )
         .select_from(entry.join(used, true()))
         .where(
@@ -213,16 +214,16 @@ def _open(
             entry.c.posted_on <= as_of,
             entry.c.amount > _ZERO if debits else entry.c.amount < _ZERO,
             open_amount != _ZERO,
-            not_(_is_cancelled(entry, row, as_of)),
+            not_(is_cancelled(entry, row, as_of)),
         )
         .order_by(entry.c.posted_on, rank, entry.c.document_number, entry.c.entry_id)
         .correlate_except(entry, used)
     )
 
 
-def _allocated(entry: FromClause, row: FromClause, as_of: ColumnElement[Any], *, debits: bool) -> FromClause:
-    """Sum of the entry's allocations effective until `as_of` (rule 3), leaving out those whose other side is cancelled by
-    then. LATERAL, one index probe an entry: no statistics can mislead the planner to anything that grows faster.
+def allocated_to(entry: FromClause, row: FromClause, as_of: ColumnElement[Any], *, debits: bool) -> Select[Any]:
+    """Sum of an entry's allocations effective until `as_of` (rule 3), leaving out those whose other side is cancelled by
+    then: `allocated`, positive. `entry` is a debit or else a credit, as `debits` says.
     """
     used = allocation.alias("used")
     one, other = used.c.debit_entry_id, used.c.credit_entry_id
@@ -237,7 +238,6 @@ def _allocated(entry: FromClause, row: FromClause, as_of: ColumnElement[Any], *,
             not_(_is_reversed(other, row, as_of)),
         )
         .correlate_except(used)
-        .lateral("allocated")
     )
 
 
@@ -245,7 +245,7 @@ def _allocated(entry: FromClause, row: FromClause, as_of: ColumnElement[Any], *,
 # customer of it. They leave out the account, so that only the index made for them fits, also before the first ANALYZE.
 
 
-def _is_cancelled(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
+def is_cancelled(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
     """Both halves of a cancelled pair are posted by `as_of` (rule 11); `entry` is either half."""
     original = ledger_entry.alias("original")
     return or_(
@@ -277,7 +277,7 @@ def _is_reversed(entry_id: ColumnElement[Any], row: FromClause, as_of: ColumnEle
     )
 
 
-def _is_disputed(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
+def is_disputed(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
     """A dispute is open at the end of `as_of`; it never changes an amount (rule 15)."""
     return (
         exists()

@@ -12,6 +12,7 @@ from cdp.graph.declaration import by, one, page, scalar
 from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
+from cdp.resolvers import ledger as ledger_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.schema.base import Connection, Currency, Money, Node, graph, node_id
 from cdp.schema.statement import EntryKind, Statement, statement_of_account
@@ -49,6 +50,38 @@ class Staff:
     title: str | None = scalar("title", "Position.")
 
 
+@strawberry.enum(
+    description="How far a ledger entry is settled: a debit by credits set against it, a credit by what it pays."
+)
+class Settlement(enum.Enum):
+    """How far an entry is settled."""
+
+    OPEN = strawberry.enum_value("open", description="Nothing was set against it.")
+    PARTLY_SETTLED = strawberry.enum_value("partly_settled", description="Something was, and something is left.")
+    SETTLED = strawberry.enum_value("settled", description="Nothing is left.")
+    CANCELLED = strawberry.enum_value("cancelled", description="It was reversed, or it reverses another.")
+
+
+@graph.type(
+    scope=Scope.LEDGER_READ,
+    member=Scope.LEDGER_READ,
+    key=("allocation_id",),
+    visible=resolvers.visible,
+)
+class Allocation:
+    """A credit set against a debit, of which it settles a part."""
+
+    amount: Money = one(ledger_resolvers.allocated, "Amount, positive; negative takes an allocation back.")
+    allocated_on: date = scalar("allocated_on", "When it was decided.")
+    effective_on: date = scalar("effective_on", "Since when it counts: not before either side was posted.")
+    credit: Annotated["LedgerEntry", strawberry.lazy("cdp.schema.account")] = one(
+        ledger_resolvers.credit_of, "The payment, credit note or other credit."
+    )
+    debit: Annotated["LedgerEntry", strawberry.lazy("cdp.schema.account")] = one(
+        ledger_resolvers.debit_of, "The invoice or other debit."
+    )
+
+
 @graph.type(
     scope=Scope.LEDGER_READ,
     member=Scope.LEDGER_READ,
@@ -69,11 +102,21 @@ class LedgerEntry(Node):
     amount: Money = one(order_resolvers.amount, "Signed amount.", sums="amount")
     purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
     description: str | None = scalar("description", "What it is for.")
+    settlement: Settlement = scalar(ledger_resolvers.settlement, "How far it is settled today.", filters=True)
+    open_amount: Money = one(ledger_resolvers.open_amount, "What is left of it today, signed; zero when cancelled.")
+    overdue: bool = scalar(
+        ledger_resolvers.overdue, "Whether something is left of it that was due before today.", filters=True
+    )
+    days_late: int = scalar(ledger_resolvers.days_late, "Days past due today; 0 when not overdue.")
+    disputed: bool = scalar(ledger_resolvers.disputed, "Whether a dispute is open today.", filters=True)
+    order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
+    allocations: Connection[Allocation] = page(
+        ledger_resolvers.allocations, "What was set against it, or what it was set against, first effective first."
+    )
     recorded_at: datetime = scalar("recorded_at", "When it reached the ledger.", member=None)
     account: Annotated["Account", strawberry.lazy("cdp.schema.account")] = one(
         order_resolvers.account_of, "The account."
     )
-    order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
 
 
 @graph.type(

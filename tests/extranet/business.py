@@ -63,6 +63,7 @@ class Business:
 
     orders: dict[str, UUID]
     accounts: dict[str, UUID]
+    entries: dict[str, UUID]
 
 
 def record_business(connection: Connection[Any], *, issuer: str) -> Business:
@@ -101,7 +102,8 @@ def record_business(connection: Connection[Any], *, issuer: str) -> Business:
     _ledger(connection, people, accounts, orders)
     for email, name, roles in MEMBERS:
         _member(connection, email, name, {accounts[number]: role for number, role in roles.items()}, issuer)
-    return Business(orders=orders, accounts=accounts)
+    entries = dict(connection.execute("SELECT document_number, entry_id FROM ledger_entry").fetchall())
+    return Business(orders=orders, accounts=accounts, entries=entries)
 
 
 def _customer(connection: Connection[Any], name: str, kind: str) -> UUID:
@@ -236,16 +238,26 @@ def _ledger(
         entries.append(
             entry("K-2002", (f"{day}", "invoice", f"INV-90{number:03}", "10.01", f"{day + timedelta(days=30)}"))
         )
+    # Two years ago, and over: one paid in two parts, one cancelled.
+    entries += [
+        entry("K-1001", ("2024-01-10", "invoice", "OLD-1", "50.00", "2024-02-09"), purchase_order="PO-OLD"),
+        entry("K-1001", ("2024-01-20", "payment", "OLD-PAY", "-50.00", None), description="SEPA <old>"),
+        entry("K-1001", ("2024-03-01", "invoice", "OLD-2", "70.00", "2024-03-31")),
+        entry("K-1001", ("2024-03-05", "invoice", "OLD-2-R", "-70.00", None), reverses="OLD-2"),
+    ]
     assert record_entries(connection, entries) == []
-    allocation = AllocationRecord(
-        source_id=SOURCE,
-        external_id="A-1",
-        credit="PAY-1",
-        debit="INV-1",
-        amount=Decimal("600.00"),
-        allocated_on=date(2026, 8, 20),
-    )
-    assert record_allocations(connection, [allocation]) == []
+    allocations = [
+        AllocationRecord(
+            source_id=SOURCE, external_id=f"A-{number}", credit=credit, debit=debit, amount=Decimal(amount),
+            allocated_on=date.fromisoformat(day),
+        )
+        for number, (credit, debit, amount, day) in enumerate((
+            ("PAY-1", "INV-1", "600.00", "2026-08-20"),
+            ("OLD-PAY", "OLD-1", "20.00", "2024-01-20"),
+            ("OLD-PAY", "OLD-1", "30.00", "2024-02-01"),
+        ), start=1)
+    ]  # fmt: skip
+    assert record_allocations(connection, allocations) == []
     dispute = DisputeRecord(
         source_id=SOURCE, external_id="D-1", entry="INV-2", reason="Torn", opened_on=date(2026, 10, 1)
     )

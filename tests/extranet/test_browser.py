@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cdp.db.ids import format_id
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
 from tests.tooling.provision import node_modules
@@ -19,6 +20,10 @@ PAGES = (
     "/statement?kind=open-item",
     "/statement?currency=USD&period=this-month",
     "/statement?from=2026-02-31",
+    "/invoices",
+    "/invoices?q=none",
+    "/invoices/{paid}",
+    "/invoices/{late}",
     "/orders",
     "/orders?q=none",
     "/orders/{split}",
@@ -29,7 +34,8 @@ PAGES = (
 
 def addresses(site: Site) -> list[str]:
     split = f"ord_{site.business.orders['SO-1002'].hex}"
-    return [site.url + path.format(split=split) for path in PAGES]
+    late, paid = (format_id("ent", site.business.entries[number]) for number in ("INV-1", "OLD-1"))
+    return [site.url + path.format(split=split, late=late, paid=paid) for path in PAGES]
 
 
 def sign_in(page: Page, site: Site, email: str, path: str = "/") -> None:
@@ -53,8 +59,8 @@ def member(browser: Browser, site: Site) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("email", "reads"),
     [
-        (FINANCE, ["Home", "Statement", "Orders"]),
-        (ADMIN, ["Home", "Statement", "Orders"]),
+        (FINANCE, ["Home", "Statement", "Invoices", "Orders"]),
+        (ADMIN, ["Home", "Statement", "Invoices", "Orders"]),
         (BUYER, ["Home", "Orders"]),
         (VIEWER, ["Home", "Orders"]),
     ],
@@ -146,6 +152,7 @@ def test_on_a_narrow_screen_a_row_is_a_card_that_keeps_its_columns(member: Page,
     for path, caption in (
         ("/statement", "Entries"),
         ("/statement?kind=open-item", "Open items"),
+        ("/invoices", "7 invoices"),
         ("/orders", "43 orders"),
     ):
         member.goto(site.url + path)

@@ -11,7 +11,7 @@ from cdp.access.viewer import Member, Role
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from cdp.schema import open_graph
-from extranet.answers import FurtherStatement, HomeAccount, Order, Orders, StatementAccount
+from extranet.answers import FurtherStatement, HomeAccount, Invoice, Invoices, Order, Orders, StatementAccount
 from extranet.orders_filter import LATE, OPEN
 from extranet.portal import load_operations
 from tests.extranet.business import TODAY, record_business
@@ -23,6 +23,8 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "home": (HomeAccount, ACCOUNT, {"ledger": True, "open": OPEN, "late": LATE, "first": 8}),
     "orders": (Orders, (*ACCOUNT, "orders"), ORDERS),
     "order": (Order, ("order",), {"first": 100}),
+    "invoices": (Invoices, (*ACCOUNT, "invoices"), ORDERS),
+    "invoice": (list[Invoice], (*ACCOUNT, "invoices", "nodes"), {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
     "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100}),
     "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
     "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21"}),

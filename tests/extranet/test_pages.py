@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from extranet.app import ROUTES
-from tests.extranet.business import CANARIES
+from tests.extranet.business import CANARIES, UNBROKEN
 from tests.extranet.conftest import Site, sign_in
 from tests.extranet.reading import Element, cells, read, rows, table
 
@@ -43,6 +43,10 @@ def page(site: Site, email: str, path: str, status: int = 200) -> Element:
 
 def order_id(site: Site, number: str) -> str:
     return format_id("ord", site.business.orders[number])
+
+
+def entry_id(site: Site, number: str) -> str:
+    return format_id("ent", site.business.entries[number])
 
 
 # ---------------------------------------------------------------------------------------- the way in
@@ -183,6 +187,7 @@ def test_roles_without_the_ledger_see_orders_and_no_figure_of_it(site: Site, ema
     "path",
     [
         *("/statement", "/statement.csv", "/statement.pdf", "/statement.xlsx"),
+        *("/invoices", "/invoices?show=mine", "/invoices/ent_1"),
         *("/statement?from=2026-02-31", "/statement?currency=XYZ", "/statement.pdf?kind=open-item"),
     ],
 )
@@ -350,6 +355,9 @@ def test_a_wrong_date_is_told_beside_its_field_and_the_page_still_works(
         ("/statement.pdf?currency=GBP", "This account has no entries in that currency."),
         ("/statement.xlsx?currency=GBP", "This account has no entries in that currency."),
         ("/orders?show=mine", "Choose all, open or late orders."),
+        ("/invoices?show=late", "Choose one of: all, open, overdue, paid, disputed."),
+        ("/invoices?q=" + "x" * 81, "Search for at most 80 characters."),
+        ("/invoices?q=a%00b", "Search for at most 80 characters."),
         ("/orders?status=lost", "There is no such status."),
         ("/orders?q=" + "x" * 81, "Search for at most 80 characters."),
         ("/orders?q=a%00b", "Search for at most 80 characters."),
@@ -362,9 +370,10 @@ def test_a_wrong_choice_is_told(site: Site, path: str, says: str) -> None:
 
 @pytest.mark.parametrize("cursor", ["forged", "%F0%9F%92%A9", "W10", "bnVsbA", "x" * 5000])
 @pytest.mark.parametrize("place", ["after", "before"])
-@pytest.mark.parametrize("path", ["/statement", "/orders", "/orders/{id}"])
+@pytest.mark.parametrize("path", ["/statement", "/invoices", "/invoices/{invoice}", "/orders", "/orders/{id}"])
 def test_a_forged_cursor_is_a_damaged_link(site: Site, path: str, place: str, cursor: str) -> None:
-    address = f"{path.format(id=order_id(site, 'SO-1001'))}?{place}={cursor}"
+    ids = {"id": order_id(site, "SO-1001"), "invoice": entry_id(site, "INV-1")}
+    address = f"{path.format(**ids)}?{place}={cursor}"
     shown = page(site, FINANCE, address, status=400)
     assert (
         shown.one("p", class_="lede").text
@@ -376,6 +385,93 @@ def test_a_forged_cursor_is_a_damaged_link(site: Site, path: str, place: str, cu
 def test_another_method_is_refused(site: Site, method: str) -> None:
     with site.as_member(FINANCE) as member:
         assert member.request(method, "/statement").status_code == 405
+
+
+# ------------------------------------------------------------------------------------------ invoices
+
+
+def test_invoices_are_listed_latest_first_with_what_is_left_of_them(site: Site) -> None:
+    assert rows(table(page(site, FINANCE, "/invoices"), "7 invoices, latest first")) == [
+        ["INV-4", "", "Nov 10, 2026", "Dec 10, 2026", "Open", "€300.00", "€300.00"],
+        ["INV-3", "@PO; drop", "Oct 20, 2026", "Nov 19, 2026", "Open 2 days late", "€2,000.00", "€2,000.00"],
+        ["US-1", "", "Oct 1, 2026", "Oct 31, 2026", "Open 21 days late", "$99.99", "$99.99"],
+        ["INV-2", "", "Sep 15, 2026", "Oct 15, 2026", "Open 37 days late Disputed", "€250.50", "€250.50"],
+        ["INV-1", "PO-88120", "Aug 3, 2026", "Sep 2, 2026", "Partly paid 80 days late", "€1,000.00", "€400.00"],
+        ["OLD-2", "", "Mar 1, 2024", "Mar 31, 2024", "Cancelled", "€70.00", "€0.00"],
+        ["OLD-1", "PO-OLD", "Jan 10, 2024", "Feb 9, 2024", "Paid", "€50.00", "€0.00"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("show=open", ["INV-4", "INV-3", "US-1", "INV-2", "INV-1"]),
+        ("show=overdue", ["INV-3", "US-1", "INV-2", "INV-1"]),
+        ("show=paid", ["OLD-1"]),
+        ("show=disputed", ["INV-2"]),
+        ("q=inv-3", ["INV-3"]),
+        ("q=88120", ["INV-1"]),
+        ("q=inv&show=overdue", ["INV-3", "INV-2", "INV-1"]),
+    ],
+)
+def test_invoices_are_found_by_state_number_and_reference(site: Site, query: str, numbers: list[str]) -> None:
+    assert [row[0] for row in rows(page(site, FINANCE, f"/invoices?{query}").one("table"))] == numbers
+
+
+@pytest.mark.parametrize("search", ["INV-90", "canary", "%25", "';--", "_"])
+def test_a_search_for_invoices_finds_nothing_of_others(site: Site, search: str) -> None:
+    assert "No invoice like that" in page(site, FINANCE, f"/invoices?q={search}").text
+
+
+def test_invoices_are_paged(site: Site) -> None:
+    first = page(site, ADMIN, "/invoices?show=overdue")
+    second = page(site, ADMIN, first.one("a", rel="next").attributes["href"])
+    seen = [row[0] for shown in (first, second) for row in rows(table(shown, "130 invoices"))]
+    assert (len(seen), len(set(seen)), seen[0]) == (50, 50, "INV-90129")
+    assert second.one("a", rel="next").attributes["href"].startswith("/invoices?show=overdue&after=")
+    back = page(site, ADMIN, second.one("a", rel="prev").attributes["href"])
+    assert rows(back.one("table")) == rows(first.one("table"))
+
+
+def test_an_invoice_shows_what_it_is_for_and_what_was_set_against_it(site: Site) -> None:
+    shown = page(site, FINANCE, f"/invoices/{entry_id(site, 'INV-1')}")
+    assert shown.one("h1").text == "Invoice INV-1"
+    assert shown.one("p", class_="lede").text == "Partly paid 80 days late"
+    assert shown.one("dl", class_="facts").text == (
+        "Date Aug 3, 2026 Due Sep 2, 2026 Your reference PO-88120 For =1+1 pallets Order SO-1001 Aug 1, 2026"
+    )
+    assert shown.one("dl").one("a").attributes["href"] == f"/orders/{order_id(site, 'SO-1001')}"
+    settled = table(shown, "Payments and credits")
+    assert rows(settled) == [["Aug 20, 2026", f"Payment PAY-1 SEPA-{UNBROKEN}", "600.00"]]
+    assert cells(settled.one("tfoot").one("tr")) == ["Open today, in EUR", "400.00"]
+    assert rows(table(shown, "Lines of the order")) == [["Coated paper, pallet PAP-90", "12", "100.00", "1,200.00"]]
+
+
+def test_a_paid_invoice_shows_every_part_and_a_cancelled_one_nothing(site: Site) -> None:
+    paid = page(site, FINANCE, f"/invoices/{entry_id(site, 'OLD-1')}")
+    assert rows(paid.one("table")) == [
+        ["Jan 20, 2024", "Payment OLD-PAY SEPA <old>", "20.00"],
+        ["Feb 1, 2024", "Payment OLD-PAY SEPA <old>", "30.00"],
+    ]
+    cancelled = page(site, FINANCE, f"/invoices/{entry_id(site, 'OLD-2')}")
+    assert cancelled.one("p", class_="lede").text == "Cancelled"
+    assert rows(cancelled.one("table")) == [["Nothing yet."]]
+
+
+@pytest.mark.parametrize("email", LUSITANIA)
+def test_an_invoice_of_another_account_is_the_same_as_none(site: Site, email: str) -> None:
+    absent = get(site, email, "/invoices/ent_0192b0f5a1b27c3d8e4f5061728394a5")
+    assert absent.status_code == 404
+    foreign = [entry_id(site, "INV-90000"), "INV-90000", "ent_", order_id(site, "SO-1001"), "%00", "x" * 3000]
+    for other in [*foreign, entry_id(site, "PAY-1"), entry_id(site, "OLD-2-R")]:
+        answer = get(site, email, f"/invoices/{other}")
+        assert (answer.status_code, answer.content) == (404, absent.content), other
+
+
+@pytest.mark.parametrize("email", [BUYER, VIEWER])
+def test_an_invoice_is_not_there_for_roles_without_the_ledger(site: Site, email: str) -> None:
+    theirs, nothing = get(site, email, f"/invoices/{entry_id(site, 'INV-1')}"), get(site, email, "/nothing-here")
+    assert (theirs.status_code, theirs.content) == (404, nothing.content)
 
 
 # -------------------------------------------------------------------------------------------- orders
@@ -540,7 +636,8 @@ def test_a_role_that_is_taken_away_ends_what_it_showed(site: Site) -> None:
 @pytest.mark.parametrize("email", LUSITANIA)
 def test_nothing_of_another_account_shows_on_any_page(site: Site, email: str) -> None:
     details = [f"/orders/{order_id(site, number)}" for number in ("SO-1001", "SO-1002", "SO-1003", "SO-9001")]
-    files = [f"/statement.{ending}?kind=open-item" for ending in ("csv", "pdf", "xlsx")]
+    details += [f"/invoices/{entry_id(site, number)}" for number in ("INV-1", "OLD-1", "INV-90000")]
+    files = ["/invoices?q=INV-9", *(f"/statement.{ending}?kind=open-item" for ending in ("csv", "pdf", "xlsx"))]
     for path in [*PAGES, *details, "/statement?kind=open-item", "/orders?show=late", *files]:
         text = everything_in(get(site, email, path))
         assert not [canary for canary in CANARIES if canary in text], path
