@@ -1,7 +1,7 @@
 """Operations generated from the schema: any selection the type system allows, with arguments that mean something here.
 
-A strategy draws a selection tree; `Operation` prints it. Aliases, fragments, duplicates and variables are drawn too, because
-they are where a compiler that isn't the executor goes wrong.
+A strategy draws a selection tree and prints it. Aliases, fragments, duplicates and variables are drawn too, because they are
+where a compiler that isn't the executor goes wrong; each variable has two values, because a plan made for one serves the other.
 """
 
 from dataclasses import dataclass, field
@@ -42,6 +42,26 @@ LEAVES: Final[dict[str, list[str]]] = {
     "ID": [f'"{id_of("cus", "0001", 5)}"', f'"{id_of("ord", "0005", 1001)}"'],
 }
 DEEPEST: Final = 5
+SIZES: Final = [0, 1, 2, 7]
+TEXTS: Final = ['"customer"', '"SO-1"', '"100%"', '"c7@example.com"']
+
+
+@dataclass(frozen=True, slots=True)
+class CursorOf:
+    """A variable's value that is a real cursor: the n-th of the connection `owner.field` in this order."""
+
+    owner: str
+    field: str
+    order: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A query document, and its variables with two sets of values."""
+
+    document: str
+    variables: tuple[dict[str, Any], dict[str, Any]]
 
 
 @dataclass
@@ -53,7 +73,7 @@ class Drawing:
     aliases: int = 0
     fields: int = 0
     aliased: bool = False
-    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
+    variables: dict[str, tuple[str, Any, Any]] = field(default_factory=dict)
 
     def one(self, options: list[Any]) -> Any:
         return self.draw(st.sampled_from(options))
@@ -106,30 +126,49 @@ class Drawing:
         return f"{alias}{name}{arguments}{condition}{below}"
 
     def arguments(self, owner: str, name: str, declared: Any) -> str:
-        given = []
+        given: dict[str, str] = {}
+        paging = {"first", "after", "before", "last"} & set(declared)
         for argument, definition in declared.items():
-            if not is_required_argument(definition) and not self.often(3):
+            if argument in paging or (not is_required_argument(definition) and not self.often(3)):
                 continue
-            if argument in {"after", "before", "last"} or (argument == "id" and (owner, name) not in IDS):
+            if argument == "id" and (owner, name) not in IDS:
                 continue
-            if argument == "id":
-                value = f'"{self.one(IDS[owner, name])}"'
-            elif argument == "text":
-                value = self.one(['"customer"', '"SO-1"', '"100%"', '"c7@example.com"'])
-            elif argument == "first":
-                value = str(self.one([0, 1, 2, 7]))
-            else:
-                value = self.value(definition.type)
-            if self.often(3) and "{" not in value and "[" not in value:
-                variable = f"v{len(self.variables)}"
-                self.variables[variable] = (str(definition.type), value)
-                value = f"${variable}"
-            given.append(f"{argument}: {value}")
+            given[argument] = self.given(definition, lambda: self.operand(owner, name, argument, definition))  # noqa: B023
+        if paging:
+            backward = self.often(3)
+            if backward or self.often(4):
+                size = "last" if backward else "first"
+                given[size] = self.given(declared[size], lambda: str(self.one(SIZES)))
+            for end in ("after", "before"):
+                if self.often(2):
+                    given[end] = self.cursor(owner, name, given.get("orderBy"))
         if name == "account" and owner == "Query" and not given:
-            given = ['number: "K-1010"']
+            given = {"number": '"K-1010"'}
         if name == "order" and owner == "Query" and not given:
-            given = ['number: "SO-10-2"']
-        return f"({', '.join(given)})" if given else ""
+            given = {"number": '"SO-10-2"'}
+        return f"({', '.join(f'{argument}: {value}' for argument, value in given.items())})" if given else ""
+
+    def operand(self, owner: str, name: str, argument: str, definition: Any) -> str:
+        if argument == "id":
+            return f'"{self.one(IDS[owner, name])}"'
+        return str(self.one(TEXTS)) if argument == "text" else self.value(definition.type)
+
+    def given(self, definition: Any, value: Any) -> str:
+        """The value drawn, or a variable that has it; objects and lists stay in the document."""
+        drawn: str = value()
+        if not self.often(4) or "{" in drawn or "[" in drawn:
+            return drawn
+        kind = str(definition.type)
+        return self.variable(kind, _python(drawn, kind), _python(value(), kind))
+
+    def cursor(self, owner: str, name: str, order: str | None) -> str:
+        numbers = [self.draw(st.integers(0, 30)) for _ in range(2)]
+        return self.variable("String", *(CursorOf(owner, name, order, number) for number in numbers))
+
+    def variable(self, kind: str, value: Any, other: Any) -> str:
+        variable = f"v{len(self.variables)}"
+        self.variables[variable] = (kind, value, other)
+        return f"${variable}"
 
     def value(self, kind: Any, depth: int = 2) -> str:
         if isinstance(kind, GraphQLNonNull):
@@ -157,8 +196,8 @@ class Drawing:
 
 
 @st.composite
-def operations(draw: Any, schema: GraphQLSchema) -> tuple[str, dict[str, Any]]:
-    """A query document, and its variables."""
+def operations(draw: Any, schema: GraphQLSchema) -> Operation:
+    """An operation of one or two root fields."""
     drawing = Drawing(draw, schema)
     root = schema.query_type
     assert root is not None
@@ -168,9 +207,11 @@ def operations(draw: Any, schema: GraphQLSchema) -> tuple[str, dict[str, Any]]:
             st.lists(st.sampled_from([name for name in root.fields if name != "viewer"]), min_size=1, max_size=2)
         )
     ]
-    header = ", ".join(f"${name}: {kind}" for name, (kind, _) in drawing.variables.items())
-    variables = {name: _python(value, kind) for name, (kind, value) in drawing.variables.items()}
-    return f"query Q{f'({header})' if header else ''} {{ {' '.join(part for part in fields if part)} }}", variables
+    header = ", ".join(f"${name}: {kind}" for name, (kind, *_) in drawing.variables.items())
+    first = {name: value for name, (_, value, _) in drawing.variables.items()}
+    second = {name: value for name, (_, _, value) in drawing.variables.items()}
+    document = f"query Q{f'({header})' if header else ''} {{ {' '.join(part for part in fields if part)} }}"
+    return Operation(document, (first, second))
 
 
 def _python(value: str, kind: str) -> Any:

@@ -1,16 +1,20 @@
-"""Whatever can be asked is answered, alike by the compiler and by graphql-core, in one statement a field."""
+"""Whatever can be asked is answered, alike by the compiler and by graphql-core, in one statement a field; and a plan made for
+some values answers as one made for others does.
+"""
 
-import asyncio
 from typing import Any
 
+import pytest
 from graphql import OperationDefinitionNode, parse
-from hypothesis import HealthCheck, Phase, given, settings
 
-from cdp.schema import open_graph, schema
+from cdp.schema import Graph, schema
+from cdp.schema.execution import runner
 from tests.graph.conftest import EVERYTHING, TODAY
-from tests.graph.operations import operations
+from tests.graph.generating import for_each
+from tests.graph.operations import IDS, CursorOf, Operation, operations
 
 NOT_COMPILED = {"viewer", "__typename", "__schema", "__type"}
+OPERATIONS = 400
 
 
 def _root_fields(document: str) -> list[str]:
@@ -19,34 +23,68 @@ def _root_fields(document: str) -> list[str]:
     return [selection.name.value for selection in definition.selection_set.selections]  # type: ignore[attr-defined]
 
 
-def test_generated_operations_answer_alike_compiled_and_checked_in_one_statement_a_field(business_url: str) -> None:
-    answered = 0
+class Cursors:
+    """Cursors of real pages, asked for once for each connection and order."""
 
-    async def run_all() -> None:
-        nonlocal answered
-        async with open_graph(business_url, "cdp_app", max_connections=2) as graph:
-            loop = asyncio.get_running_loop()
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str | None], list[str]] = {}
 
-            @settings(
-                max_examples=400, deadline=None, database=None, derandomize=True,
-                suppress_health_check=list(HealthCheck), phases=[Phase.generate],
-            )  # fmt: skip
-            @given(operations(schema._schema))
-            def check(operation: tuple[str, dict[str, Any]]) -> None:
-                future = asyncio.run_coroutine_threadsafe(_check(*operation), loop)
-                future.result()
+    async def filled(self, graph: Graph, variables: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: await self._cursor(graph, value) if isinstance(value, CursorOf) else value
+            for name, value in variables.items()
+        }
 
-            async def _check(document: str, variables: dict[str, Any]) -> None:
-                nonlocal answered
-                compiled = await graph.execute(document, variables, EVERYTHING, today=TODAY)
-                checked = await graph.execute(document, variables, EVERYTHING, today=TODAY, checked=True)
-                assert compiled == checked, document
-                assert not compiled.errors, (document, compiled.errors)
-                asked = [name for name in _root_fields(document) if name not in NOT_COMPILED]
-                assert compiled.statements <= len(asked), document
-                answered += compiled.statements
+    async def _cursor(self, graph: Graph, wanted: CursorOf) -> str | None:
+        key = (wanted.owner, wanted.field, wanted.order)
+        if key not in self._known:
+            self._known[key] = await self._harvest(graph, *key)
+        known = self._known[key]
+        return known[wanted.number % len(known)] if known else None
 
-            await asyncio.to_thread(check)
+    async def _harvest(self, graph: Graph, owner: str, name: str, order: str | None) -> list[str]:
+        page = f"{name}(first: 30{f', orderBy: {order}' if order else ''}) {{ edges {{ cursor }} }}"
+        if owner == "Query":
+            documents = [f"{{ it: {page} }}"]
+        else:
+            ids = IDS.get(("Query", owner.lower()), [])
+            documents = [f'{{ node(id: "{each}") {{ ... on {owner} {{ it: {page} }} }} }}' for each in ids]
+        found: list[str] = []
+        for document in documents:
+            result = await graph.execute(document, {}, EVERYTHING, today=TODAY)
+            assert not result.errors, (document, result.errors)
+            assert result.data is not None
+            holder = result.data if owner == "Query" else result.data["node"]
+            found += [edge["cursor"] for edge in holder["it"]["edges"]] if holder else []
+        return found
 
-    asyncio.run(run_all())
-    assert answered > 200
+
+@pytest.mark.parametrize("number", range(5))
+def test_generated_operations_answer_alike_compiled_checked_and_with_another_ones_plan(
+    business_url: str, number: int
+) -> None:
+    cursors, answered, paged = Cursors(), 0, 0
+
+    async def check(graph: Graph, operation: Operation) -> None:
+        nonlocal answered, paged
+        document = operation.document
+        for second, given in enumerate(operation.variables):
+            variables = await cursors.filled(graph, given)
+            compiled = await graph.execute(document, variables, EVERYTHING, today=TODAY)
+            if second:  # that was the plan of the first values; what follows is made for these
+                runner.plans.clear()
+            checked = await graph.execute(document, variables, EVERYTHING, today=TODAY, checked=True)
+            assert compiled == checked, (document, variables)
+            if {error["extensions"].get("limit") for error in compiled.errors} == {"nodes"}:
+                return  # more than anybody may ask
+            assert not compiled.errors, (document, variables, compiled.errors)
+            asked = [name for name in _root_fields(document) if name not in NOT_COMPILED]
+            assert compiled.statements <= len(asked), document
+            answered += compiled.statements
+            paged += any(isinstance(value, CursorOf) and variables[name] for name, value in given.items())
+            if not given:
+                return
+
+    for_each(business_url, operations(schema._schema), check, examples=OPERATIONS, number=number)
+    assert answered > OPERATIONS
+    assert paged > OPERATIONS // 20
