@@ -1,8 +1,12 @@
 """Mutations over HTTP: who may change what, what the payload shows right after, and that a refusal changes nothing."""
 
+import inspect
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +20,9 @@ from cdp.app import create_app
 from cdp.db.engine import connect
 from cdp.db.ids import format_id, time_ordered_id
 from cdp.events.interactions import InteractionRecord, record_interactions
+from cdp.identify import merging, unmerging
 from cdp.schema import open_graph
+from cdp.schema.mutations import acting
 from cdp.settings import Settings
 from tests.identify.world import contents, draft, make_sources, tell
 from tests.live import client, serve
@@ -251,3 +257,36 @@ async def test_a_staff_person_is_the_actor_and_the_payload_costs_a_statement_a_f
             assert undone.errors == []
             assert undone.data is not None
             assert {one["id"] for one in undone.data["customerUnmerge"]["customers"]} == set(ids)
+
+
+# -- the documentation -------------------------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "merging.md").read_text(encoding="utf-8")
+TOLD = ("cus_0192aaaaaaaa7000800000000000000a", "cus_0192aaaaaaaa7000800000000000000b")
+TOLD_MERGE = "mrg_0192bbbbbbbb7000800000000000000c"
+
+
+def test_the_documented_examples_are_answered_as_told_one_after_the_other(desk: Desk) -> None:
+    for at, user, name, email in ((1, "ada", "Ada Berg", "ada"), (2, "aberg", "A. Berg", "a.berg")):
+        said = {"key": f"user_id:{user}", "says": [f"email:{email}@example.org"], "traits": {"name": name}, "at": at}
+        tell(desk.connection, [draft(desk.sources, said, at)])
+    rows = desk.connection.execute("SELECT customer_id FROM profile_key WHERE value IN ('ada', 'aberg') ORDER BY 1")
+    actual = dict(zip(TOLD, (format_id("cus", one) for (one,) in rows), strict=True))
+    examples = re.findall(r"^```graphql\n(.*?)^```\n```json\n(.*?)```\n```json\n(.*?)```\n", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert len(examples) == DOCUMENT.count("```graphql") == 4
+    for document, variables, answer in examples:
+        for told, one in actual.items():
+            variables, answer = variables.replace(told, one), answer.replace(told, one)  # noqa: PLW2901 — as they are here
+        found = desk.door.ask(document, variables=json.loads(variables)).json()
+        made = (found["data"].get("customerMerge") or {}).get("merge")
+        if made:
+            actual[TOLD_MERGE] = made["id"]
+            answer = answer.replace(TOLD_MERGE, made["id"])  # noqa: PLW2901
+        assert found == json.loads(answer)
+
+
+def test_every_code_is_documented() -> None:
+    sources = [merging, unmerging, acting]
+    codes = {code for one in sources for code in re.findall(r'code="([a-z_]+)"', inspect.getsource(one))}
+    told = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", DOCUMENT, re.MULTILINE)))
+    assert codes == set(told)
