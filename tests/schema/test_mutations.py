@@ -232,7 +232,7 @@ async def test_members_change_nothing_and_a_graph_for_reading_says_so(shared_dat
     tool = Tool(client_id="x", scopes=frozenset({Scope.IDENTITY_WRITE}))
     nobody = format_id("cus", time_ordered_id())
     async with open_graph(shared_database_url, "cdp_app") as graph:
-        for viewer, code in ((member, "closed_to_members"), (tool, "unavailable")):
+        for viewer, code in ((member, "closed_to_members"), (tool, "nothing_changes_here")):
             result = await graph.execute(MERGE, {"input": {"ids": [nobody, nobody]}}, viewer)
             assert [error["extensions"]["code"] for error in result.errors] == [code]
 

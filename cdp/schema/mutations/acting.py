@@ -9,12 +9,16 @@ from psycopg import Connection
 
 from cdp.access.viewer import Member, Scope, Tool, Viewer
 from cdp.db.ids import parse_id
-from cdp.errors import Unavailable
+from cdp.errors import Invalid
 from cdp.graph.refusal import ClosedToMembers, ScopeMissing, graphql_error
 from cdp.identify.claims import Author
 from cdp.identify.deciding import Mistake
 
 T = TypeVar("T")
+
+
+class NothingChangesHere(Invalid):
+    """Nothing can be changed here; send mutations to /graphql by POST."""
 
 
 @strawberry.type(description="Why nothing was changed; something that whoever asked can mend.")
@@ -41,8 +45,8 @@ def author(info: strawberry.Info, reason: str | None) -> Author:
 async def work(info: strawberry.Info, act: Callable[[Connection[Any]], T]) -> T:
     """What `act` did, committed. What the payload shows is read where it was written, from here on."""
     writing = info.context.writing
-    if writing is None:
-        raise Unavailable(retry_after_seconds=60)  # a graph that was opened for reading alone
+    if writing is None:  # a socket, or a graph that was opened for reading alone
+        raise graphql_error(NothingChangesHere(), list(info._raw_info.field_nodes))  # noqa: SLF001 — as above
     outcome: T = await writing.run(act)
     info.context.pool = writing.pool
     return outcome
