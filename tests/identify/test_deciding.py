@@ -104,6 +104,13 @@ def merges(world: World) -> list[tuple[Any, ...]]:
     )
 
 
+def last_merge(world: World) -> UUID:
+    """The latest record of the ledger."""
+    rows = world[0].execute("SELECT merge_id FROM customer_merge ORDER BY merge_id DESC LIMIT 1").fetchall()
+    found: UUID = rows[0][0]
+    return found
+
+
 U1 = {"key": "user_id:u1", "says": ["email:one@example.org"], "traits": {"name": "One", "city": "Oslo"}}
 U2 = {"key": "user_id:u2", "says": ["email:two@example.org"], "traits": {"name": "Two", "city": "Oslo"}}
 DEVICE = {"key": "anonymous_id:a1", "says": ["user_id:u2"]}
@@ -233,13 +240,8 @@ def test_a_merge_by_an_identifier_is_undone_too(empty: World) -> None:
         {"key": "anonymous_id:a2", "says": ["phone:+34600000002"]},
         {"key": "crm_id:c1", "source": "crm", "says": ["phone:+34600000002"], "at": 50},
     )
-    connection, _ = empty
     assert who(empty, "crm_id:c1") == who(empty, "crm_id:c2")
-    rows = connection.execute(
-        "SELECT merge_id FROM customer_merge WHERE customer_id = %s ORDER BY merge_id DESC LIMIT 1",
-        (who(empty, "crm_id:c1"),),
-    ).fetchall()
-    one, other = part(empty, rows[0][0]).customer_ids
+    one, other = part(empty, last_merge(empty)).customer_ids
     assert who(empty, "crm_id:c1") == one
     assert who(empty, "crm_id:c2") == who(empty, "anonymous_id:a2") == other
     assert merges(empty)[-1] == ("split", "manual", "anna", "She called.", one, other)
@@ -256,8 +258,7 @@ def test_a_merge_by_a_message_that_would_have_come_first_is_undone_with_both_sid
     )
     connection, _ = empty
     assert len(graph(connection)) == 1
-    (merge_id,) = connection.execute("SELECT max(merge_id::text)::uuid FROM customer_merge").fetchone() or (None,)
-    part(empty, merge_id)
+    part(empty, last_merge(empty))
     assert who(empty, "crm_id:c2") == who(empty, "anonymous_id:a2") != who(empty, "crm_id:c1")
 
 
@@ -266,8 +267,7 @@ def test_an_alias_is_undone_with_both_keys_where_they_were(empty: World) -> None
     say(empty, U1, {"key": "anonymous_id:a9"})
     tell(connection, [], [decision({"alias": ["anonymous_id:a9", "user_id:u1"]}, 5)])
     assert who(empty, "user_id:u1") == who(empty, "anonymous_id:a9")
-    (merge_id,) = connection.execute("SELECT max(merge_id::text)::uuid FROM customer_merge").fetchone() or (None,)
-    one, other = part(empty, merge_id).customer_ids
+    one, other = part(empty, last_merge(empty)).customer_ids
     owners = dict(connection.execute("SELECT value, customer_id FROM identifier").fetchall())
     assert owners == {"u1": one, "one@example.org": one, "a9": other}
 
