@@ -31,6 +31,7 @@ from cdp.graph.refusal import shown
 from cdp.schema.endpoint import LARGEST_REQUEST_BYTES
 from cdp.schema.events import SubscriptionContext
 from cdp.schema.execution import Graph, schema
+from cdp.schema.limits import too_long
 
 _log = structlog.stdlib.get_logger("cdp.schema.socket")
 
@@ -198,6 +199,9 @@ class _Caller:
         try:
             context = await self._context()
             text = graph.documents.text_of({"query": query}, context.viewer)
+            # Strawberry's stream would end without a word where reading the document raises.
+            if (refusal := too_long(text, context.limits)) is not None:
+                raise refusal
         except CdpError as error:
             yield PreExecutionError(data=None, errors=[_shown(GraphQLError(error.message, original_error=error))])
             return

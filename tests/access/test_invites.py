@@ -125,6 +125,9 @@ def test_a_client_made_on_the_command_line_is_shown_its_secret_once(world: World
     assert made["client_id"].startswith("bi-tool-")
     stored = str(world.execute("SELECT * FROM oauth_client WHERE client_id = %s", made["client_id"]))
     assert made["client_secret"] not in stored
+    held = cli.invoke(commands, ["client", "create", "Kiosk", "--scope", "graph:read", "--trusted-only", "--json"])
+    rows = world.execute("SELECT client_id, trusted_only FROM oauth_client")
+    assert {(made["client_id"], False), (json.loads(held.output)["client_id"], True)} <= set(rows)
     refused = cli.invoke(commands, ["client", "create", "BI tool", "--scope", "everything"])
     assert refused.exit_code == 2
     assert "everything" in refused.output

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from cdp.access.people import create_client
 from cdp.access.sealing import unseal
-from cdp.access.viewer import Scope
+from cdp.access.viewer import READ_SCOPES, Scope
 from cdp.db.engine import connect
 from cdp.graph import runtime
 from tests.feed.conftest import World, order, person
@@ -305,6 +305,12 @@ def feed_only(world: World) -> str:
             "graphql_invalid",
             "Cannot query field 'secret' on type 'CustomerChange'.",
         ),
+        (
+            "{ " + "viewer { kind } " * 1_000 + "}",
+            "limit_exceeded",
+            "This operation asks for 4002 tokens; at most 2000 are allowed.",
+        ),
+        ("{ viewer { kind } }" + "#" * 40_000, "limit_exceeded", "This operation asks for 40019 bytes in its document"),
     ],
 )
 async def test_a_wrong_question_is_refused_with_its_code(world: World, query: str, code: str, message: str) -> None:
@@ -317,6 +323,16 @@ async def test_a_wrong_question_is_refused_with_its_code(world: World, query: st
         assert error["extensions"]["code"] == code
         await socket.subscribe("{ viewer { clientId } }")  # the connection goes on, and queries are welcome
         assert await socket.event() == {"clientId": world.tool.client_id}
+
+
+async def test_a_client_that_is_held_to_trusted_documents_runs_no_other(world: World) -> None:
+    with connect(world.database_url, "cdp_app") as connection:
+        held = create_client(connection, name="Held", scopes=READ_SCOPES, trusted_only=True)
+    await asyncio.sleep(2.1)  # what is withheld is read every two seconds
+    async with world.socket(world.token(held)) as socket:
+        await socket.subscribe("subscription { customerChanged { kind } }")
+        refused = await socket.next()
+        assert refused["payload"][0]["extensions"] == {"code": "document_not_trusted"}
 
 
 async def test_what_is_not_the_protocol_ends_the_connection(world: World) -> None:

@@ -20,7 +20,7 @@ REFUSALS: tuple[type[CdpError], ...] = (
     *(refusal.ValueInvalid, refusal.CursorInvalid, refusal.PageInvalid, refusal.LimitExceeded, refusal.ScopeMissing),
     *(refusal.TooSlow, refusal.Internal, Unavailable, TokenMissing, TokenInvalid, TooLarge),
     *(persisted.DocumentNotTrusted, persisted.DocumentNotFound),
-    *(endpoint.RequestMalformed, endpoint.OnlyQueries, endpoint.NotAcceptable, endpoint.UnsupportedMediaType),
+    *(persisted.RequestMalformed, endpoint.OnlyQueries, endpoint.NotAcceptable, endpoint.UnsupportedMediaType),
 )
 DOCUMENT = Path(__file__).parents[2] / "docs" / "graphql.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
