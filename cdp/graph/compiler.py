@@ -50,7 +50,7 @@ from cdp.graph.conditions import MOST_VALUES
 from cdp.graph.cursor import order_of
 from cdp.graph.declaration import GraphField, GraphType, Inline, Registry, Row, Rows
 from cdp.graph.given import Given, Variables, nullable, read
-from cdp.graph.literals import EMPTY_LIST, json_object, text_literal
+from cdp.graph.literals import EMPTY_LIST, json_object, number, text_literal
 from cdp.graph.mixed import CONCRETE, by_place_column, mixed_column
 from cdp.graph.page import Page, page_column
 from cdp.graph.plan import Execution, Getter, Plan
@@ -301,7 +301,7 @@ class Compiler:
                 columns = self.columns(target, found.source, fields, path)
                 if self.checked and is_abstract_type(nullable(self._kind_of(declared))):
                     columns.append(text_literal(target.name).label(CONCRETE))
-                inner = self.select(target, found, columns).limit(1)
+                inner = self.select(target, found, columns).limit(number(1))
             return self.as_json(inner, func.row_to_json)
 
     def _inline(self, target: GraphType, found: Inline, fields: Fields, path: Path) -> ColumnElement[Any]:

@@ -60,6 +60,7 @@ class Conditions:
         self._compiler = compiler
         self._nodes = nodes
         self._path = path
+        self._counting = False
         self._filters = 0
         self._levels = 0
 
@@ -129,7 +130,8 @@ class Conditions:
         bind = self._compiler.bind
         operands = [(name, operand) for name, operand in given.fields().items() if not operand.is_null]
         # Of all rows of a table a range or a pattern leaves one or most: no plan is good for both. Below a row there are few.
-        if self._compiler.at_root and not _ALIKE.issuperset(name for name, _ in operands):
+        at_root = self._compiler.at_root and not self._counting
+        if at_root and not _ALIKE.issuperset(name for name, _ in operands):
             self._compiler.by_value = True
         return [_operator(column, name, operand, bind, prefix) for name, operand in operands]
 
@@ -152,14 +154,18 @@ class Conditions:
                 met = matches.is_not(true()) if name == "every" else matches
                 some = exists(self._rows(child, found, [literal_column("1")], row).where(met))
                 parts.append(some if name == "some" else not_(some))
-            elif name == "count":
-                counted = self._matching(child, found, [func.count(type_=Integer())], row, where)
-                parts.extend(self._operators(counted.scalar_subquery(), inner))
             else:
-                parts.extend(
-                    self._sum(child, child.fields[each], field, row, where, amount)
-                    for each, amount in inner.fields().items()
-                )
+                # Counted and summed row by row, whatever the values: one plan is good for all.
+                before, self._counting = self._counting, True
+                if name == "count":
+                    counted = self._matching(child, found, [func.count(type_=Integer())], row, where)
+                    parts += self._operators(counted.scalar_subquery(), inner)
+                else:
+                    amounts = inner.fields().items()
+                    parts += [
+                        self._sum(child, child.fields[each], field, row, where, amount) for each, amount in amounts
+                    ]
+                self._counting = before
         return parts
 
     def _sum(  # noqa: PLR0917 — one call site

@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the indexes."""
-    for name, table, columns in (
+    plain: tuple[tuple[str, str, list[sa.TextClause | str]], ...] = (
         ("customer_by_first_seen", "customer", [sa.text("first_seen_at DESC"), sa.text("customer_id DESC")]),
         ("customer_by_email", "customer", ["email"]),
         ("customer_by_phone", "customer", ["phone"]),
@@ -19,7 +19,8 @@ def upgrade() -> None:
         ("account_by_tier", "account", ["tier", "number"]),
         ("sales_order_by_status", "sales_order", ["status", sa.text("placed_at DESC"), sa.text("order_id DESC")]),
         ("sales_order_by_promise", "sales_order", ["promised_on", "order_id"]),
-    ):
+    )
+    for name, table, columns in plain:
         op.create_index(name, table, columns)
     op.create_index(
         "account_by_part_of_number",
