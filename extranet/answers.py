@@ -165,6 +165,22 @@ class UnappliedCredit(Answer, frozen=True, kw_only=True):
     open_amount: Money
 
 
+class OpenItems(Answer, frozen=True, kw_only=True):
+    """A page of open items, and how many there are."""
+
+    total_count: int
+    nodes: list[OpenItem]
+    page_info: PageInfo
+
+
+class UnappliedCredits(Answer, frozen=True, kw_only=True):
+    """A page of unapplied credits, and how many there are."""
+
+    total_count: int
+    nodes: list[UnappliedCredit]
+    page_info: PageInfo
+
+
 class AgeBucket(Answer, frozen=True, kw_only=True):
     """What is open in one range of days past due."""
 
@@ -182,16 +198,21 @@ class FurtherStatement(Answer, frozen=True, kw_only=True):
 
 
 class Statement(Answer, frozen=True, kw_only=True):
-    """A statement of either kind; `lines` and totals are asked for balance-forward, `open_items` for open-item."""
+    """A statement of either kind; `lines` and totals are asked for balance-forward, `open_items` or `owed` for open-item.
+
+    Downloads ask for all of `open_items` and `unapplied_credits`, a page for a page of them: `owed` and `unapplied`.
+    """
 
     opening: Money
     closing: Money
-    unapplied_credits: list[UnappliedCredit]
     ageing: list[AgeBucket]
     total_debit: Money | None = None
     total_credit: Money | None = None
     lines: StatementLines | None = None
     open_items: list[OpenItem] | None = None
+    unapplied_credits: list[UnappliedCredit] = msgspec.field(default_factory=list)
+    owed: OpenItems | None = None
+    unapplied: UnappliedCredits | None = None
 
 
 class StatementAccount(Answer, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from extranet.formats import Formats, formats_for
 from extranet.refusals import refusal_of
 
 QUERIES: Final = Path(__file__).parent / "queries"
-PLACES: Final = ("after", "before")
+PLACES: Final = ("after", "before", "credits-after", "credits-before")
 T = TypeVar("T")
 
 
@@ -90,10 +90,19 @@ class Visit:
         """A page from a template; nothing on the way keeps it."""
         return HTMLResponse(render(self.portal, template, visit=self, f=self.formats, **context), status_code=status)
 
-    def place(self, size: int) -> dict[str, Any]:
-        """Which page of a list the query asks for, as the variables first and after, or last and before."""
-        before = self.query.get("before")
-        return {"last": size, "before": before} if before else {"first": size, "after": self.query.get("after") or None}
+    def place(self, size: int, prefix: str = "") -> dict[str, Any]:
+        """Which page of a list the query asks for, as the variables first and after, or last and before.
+
+        A second list of a page has a prefix: `credits` reads `credits-after` and gives `creditsFirst` and so on.
+        """
+        query, name = (f"{prefix}-{{}}", f"{prefix}{{}}") if prefix else ("{}", "{}")
+        first, last, after, before = (
+            name.format(word.capitalize() if prefix else word) for word in ("first", "last", "after", "before")
+        )
+        place = self.query.get(query.format("before"))
+        if place:
+            return {last: size, before: place}
+        return {first: size, after: self.query.get(query.format("after")) or None}
 
     def link(self, path: str, **changes: str | None) -> str:
         """`path` with the request's query, changed: None leaves a parameter out. The place in a paged list is never kept."""

@@ -16,6 +16,7 @@ from extranet.refusals import PageNotFound
 from extranet.texts import _
 
 PAGE_SIZE: Final = 100
+CREDITS_SHOWN: Final = 20
 ACCOUNT: Final = ("viewer", "account")
 
 
@@ -45,12 +46,15 @@ def read_statement(visit: Visit) -> Asked:
 
 
 async def ask_statement(visit: Visit, asked: Asked, place: Mapping[str, Any]) -> tuple[Asked, Answered | None]:
-    """The statement with the lines at `place`; None, and what is wrong among the problems, where there is none."""
+    """The statement with the lines or items at `place`, which also says whether it is wanted `whole`.
+
+    None, and what is wrong among the problems, where there is none.
+    """
     if asked.problems or asked.period is None:
         return asked, None
-    variables = _which(visit, asked)
+    variables = {**_which(visit, asked), **place}
     if asked.kind is Kind.BALANCE_FORWARD:
-        account = await visit.ask("statement_balance_forward", StatementAccount, ACCOUNT, **variables, **place)
+        account = await visit.ask("statement_balance_forward", StatementAccount, ACCOUNT, **variables)
     else:
         account = await visit.ask("statement_open_items", StatementAccount, ACCOUNT, **variables)
     if account is None:

@@ -119,6 +119,8 @@ class Statement:
     unapplied_credits: list[OpenItem] = many(
         resolvers.unapplied, "Payments and credit notes not used up, amounts negative.", most=100
     )
+    owed: Connection[OpenItem] = page(resolvers.open_items, "The same as openItems, a page at a time.")
+    unapplied: Connection[OpenItem] = page(resolvers.unapplied, "The same as unappliedCredits, a page at a time.")
     ageing: list[AgeingBucket] = many(
         resolvers.ageing, "Open items by days late; always all five buckets, in order.", most=5
     )

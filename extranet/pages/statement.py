@@ -11,13 +11,14 @@ from starlette.responses import Response
 from extranet.answers import AgeBucket, Money, Statement
 from extranet.periods import Asked
 from extranet.portal import Visit
-from extranet.statements import PAGE_SIZE, Answered, ask_statement, read_statement
+from extranet.statements import CREDITS_SHOWN, PAGE_SIZE, Answered, ask_statement, read_statement
 from extranet.svg import stacked_bar
 
 
 async def show(visit: Visit) -> Response:
     """The statement that `kind`, `period` or `from` and `to`, and `currency` ask for."""
-    asked, answered = await ask_statement(visit, read_statement(visit), visit.place(PAGE_SIZE))
+    place = {"whole": False, **visit.place(PAGE_SIZE), **visit.place(CREDITS_SHOWN, "credits")}
+    asked, answered = await ask_statement(visit, read_statement(visit), place)
     return sheet(visit, asked, answered)
 
 

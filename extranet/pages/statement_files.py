@@ -80,7 +80,7 @@ async def pdf(visit: Visit) -> Response:
 
 
 async def _ask(visit: Visit) -> tuple[Asked, Answered | None]:
-    return await ask_statement(visit, read_statement(visit), {"first": PAGE_SIZE})
+    return await ask_statement(visit, read_statement(visit), {"whole": True, "first": PAGE_SIZE})
 
 
 def _attachment(answered: Answered, ending: str) -> dict[str, str]:

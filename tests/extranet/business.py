@@ -27,6 +27,7 @@ TODAY: Final = NOW.date()
 PASSWORD: Final = "correct horse battery staple"
 CANARIES: Final = ("K-2002", "Zeppelin", "SO-9001", "INV-90", "canary")
 MANY: Final = 130
+CREDITS: Final = 23
 UNBROKEN: Final = "0123456789" * 6  # what a careless system puts into a field; no page may burst
 SOURCE: Final = uuid4()
 
@@ -238,6 +239,10 @@ def _ledger(
         entries.append(
             entry("K-2002", (f"{day}", "invoice", f"INV-90{number:03}", "10.01", f"{day + timedelta(days=30)}"))
         )
+    entries += [
+        entry("K-2002", (f"2026-05-{number:02}", "payment", f"canary-{number:02}", "-1.00", None), "GBP")
+        for number in range(1, CREDITS + 1)
+    ]
     # Two years ago, and over: one paid in two parts, one cancelled.
     entries += [
         entry("K-1001", ("2024-01-10", "invoice", "OLD-1", "50.00", "2024-02-09"), purchase_order="PO-OLD"),

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 from extranet.formats import formats_for
 from extranet.paper.typesetting import lay_out, printable
 from extranet.spreadsheet import is_exact
-from tests.extranet.business import NOW, UNBROKEN
+from tests.extranet.business import CREDITS, MANY, NOW, UNBROKEN
 from tests.extranet.conftest import Site
 from tests.extranet.reading import cells, read, rows, table
 
@@ -124,6 +124,19 @@ def test_an_open_item_statement_is_the_same_in_all_four(site: Site, query: str) 
         assert re.search(rf"{row[0]} [\w ]+ {line['document_number']}\b.*? {re.escape(' '.join(row[1:]))}", text), text
     assert shown(total["open_amount"]) in page.one("dl", class_="sum").text
     assert page.one("dl", class_="sum").text in text
+
+
+@pytest.mark.parametrize("kind", ["open-item", "balance-forward"])
+def test_files_hold_every_item_and_credit_where_the_page_has_a_page_of_them(site: Site, kind: str) -> None:
+    pounds = f"kind={kind}&currency=GBP"
+    numbers = [f"canary-{number:02}" for number in range(1, CREDITS + 1)]
+    text = words(paper(download(site, ADMIN, f"/statement.pdf?{pounds}")))
+    set_out = re.findall(r"Payment (canary-\d\d) -1\.00 -1\.00", text)
+    assert set_out == numbers
+    book = openpyxl.load_workbook(io.BytesIO(download(site, ADMIN, f"/statement.xlsx?{pounds}").content))
+    assert sum(1 for row in book["About"].iter_rows(values_only=True) if "canary-" in str(row[0])) == CREDITS
+    items = words(paper(download(site, ADMIN, "/statement.pdf?kind=open-item")))
+    assert len(set(re.findall(r"INV-90\d{3}", items))) == MANY
 
 
 def test_a_pdf_says_what_a_statement_must_say_and_is_tagged(site: Site) -> None:

@@ -25,9 +25,9 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "order": (Order, ("order",), {"first": 100}),
     "invoices": (Invoices, (*ACCOUNT, "invoices"), ORDERS),
     "invoice": (list[Invoice], (*ACCOUNT, "invoices", "nodes"), {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
-    "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100}),
+    "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100, "whole": False}),
     "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
-    "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21"}),
+    "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21", "whole": True}),
 }  # fmt: skip
 WITHOUT_LEDGER = {"home": {"ledger": False}, "orders": {}, "order": {}}
 

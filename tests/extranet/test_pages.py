@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from extranet.app import ROUTES
-from tests.extranet.business import CANARIES, UNBROKEN
+from tests.extranet.business import CANARIES, CREDITS, MANY, UNBROKEN
 from tests.extranet.conftest import Site, sign_in
 from tests.extranet.reading import Element, cells, read, rows, table
 
@@ -314,6 +314,34 @@ def test_a_page_of_lines_begins_with_the_balance_brought_forward(site: Site) -> 
     assert cells(lines.one("tfoot").one("tr")) == ["Closing balance on Nov 21, 2026", "1,301.30", "0.00", "1,301.30"]
     back = page(site, ADMIN, second.one("a", rel="prev").attributes["href"])
     assert rows(table(back, "Entries"))[1:] == rows(table(first, "Entries"))[1:]
+
+
+def test_open_items_are_paged_and_every_page_says_the_whole_balance(site: Site) -> None:
+    first = page(site, ADMIN, "/statement?kind=open-item")
+    assert "130 items" in first.text
+    assert len(rows(table(first, "Open items"))) == 100
+    following = first.one("a", rel="next").attributes["href"]
+    assert following.startswith("/statement?kind=open-item&after=")
+    second = page(site, ADMIN, following)
+    assert len(rows(table(second, "Open items"))) == 30
+    seen = [row[1] for shown in (first, second) for row in rows(table(shown, "Open items"))]
+    assert seen == [f"Invoice INV-90{number:03}" for number in range(MANY)]
+    assert first.one("dl", class_="sum").text == second.one("dl", class_="sum").text
+    assert first.one("table", class_="ages").text == second.one("table", class_="ages").text
+    back = page(site, ADMIN, second.one("a", rel="prev").attributes["href"])
+    assert rows(table(back, "Open items")) == rows(table(first, "Open items"))
+
+
+@pytest.mark.parametrize("kind", ["balance-forward", "open-item"])
+def test_unapplied_credits_are_paged_apart_from_the_rest(site: Site, kind: str) -> None:
+    first = page(site, ADMIN, f"/statement?kind={kind}&currency=GBP")
+    block = first.one("section", class_="unapplied")
+    following = block.one("nav", aria_label="Pages of unapplied credits").one("a", rel="next").attributes["href"]
+    second = page(site, ADMIN, following)
+    seen = [row[1] for shown in (first, second) for row in rows(table(shown, "Unapplied credits"))]
+    assert (len(rows(table(first, "Unapplied credits"))), len(seen)) == (20, CREDITS)
+    assert seen == [f"Payment canary-{number:02}" for number in range(1, CREDITS + 1)]
+    assert second.one("dl", class_="sum").text == first.one("dl", class_="sum").text
 
 
 # ----------------------------------------------------------------------------------------- bad input
