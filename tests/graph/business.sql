@@ -25,6 +25,10 @@ INSERT INTO customer_identifier (customer_id, namespace, value, value_given, sou
 SELECT customer_id, namespace, value, upper(value), '00000000-0000-7000-8000-00000000a001', value < 'm', now(), now() FROM identifier;
 INSERT INTO customer_redirect (customer_id, target_customer_id, merge_id)
 VALUES (pg_temp.id('0009', 1), pg_temp.id('0001', 1), new_id());
+INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, profile_ids, rule, actor, reason, merged_at)
+SELECT pg_temp.id('0001', n), pg_temp.id('000b', n), 'merge', ARRAY[pg_temp.id('0009', n)], ARRAY[pg_temp.id('0002', n)], 'manual',
+       'staff' || n, CASE WHEN n % 2 = 0 THEN 'Said so ' || n END, timestamptz '2026-02-01+00' + n * interval '1 hour'
+FROM generate_series(1, 40) AS n;
 INSERT INTO affiliation (customer_id, organisation_profile_id, person_profile_id, person_customer_id, role, since_at, stated_at)
 SELECT pg_temp.id('0001', n), pg_temp.id('0002', n), pg_temp.id('0002', n + k), pg_temp.id('0001', n + k),
        CASE WHEN k = 1 THEN 'buyer' END, timestamptz '2025-06-01+00', timestamptz '2025-06-01+00'

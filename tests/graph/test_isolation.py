@@ -106,6 +106,7 @@ NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
     "Interaction": ("int", "0003", lambda n: n * 100 + 1),
     "LedgerEntry": ("ent", "0006", lambda n: n * 2 - 3),
     "Shipment": ("shp", "000a", lambda n: n // 2),
+    "Merge": ("mrg", "000b", lambda n: n),
 }
 
 
