@@ -272,7 +272,9 @@ def test_the_documented_examples_are_answered_as_told_one_after_the_other(desk: 
         tell(desk.connection, [draft(desk.sources, said, at)])
     rows = desk.connection.execute("SELECT customer_id FROM profile_key WHERE value IN ('ada', 'aberg') ORDER BY 1")
     actual = dict(zip(TOLD, (format_id("cus", one) for (one,) in rows), strict=True))
-    examples = re.findall(r"^```graphql\n(.*?)^```\n```json\n(.*?)```\n```json\n(.*?)```\n", DOCUMENT, re.MULTILINE | re.DOTALL)
+    examples = re.findall(
+        r"^```graphql\n(.*?)^```\n```json\n(.*?)```\n```json\n(.*?)```\n", DOCUMENT, re.MULTILINE | re.DOTALL
+    )
     assert len(examples) == DOCUMENT.count("```graphql") == 4
     for document, variables, answer in examples:
         for told, one in actual.items():
