@@ -15,6 +15,7 @@ import pytest
 from pypdf import PdfReader
 
 from extranet.formats import formats_for
+from extranet.pages import statement_files
 from extranet.paper.typesetting import lay_out, printable
 from extranet.spreadsheet import is_exact
 from tests.extranet.business import CREDITS, MANY, NOW, UNBROKEN
@@ -216,6 +217,19 @@ def test_a_wrong_period_is_told_on_the_page(site: Site, format_: str) -> None:
         answer = member.get(f"/statement.{format_}?from=2026-02-31&to=2026-03-01")
     assert answer.status_code == 400
     assert read(answer.text).one("input", name="from").attributes["aria-invalid"] == "true"
+
+
+@pytest.mark.parametrize("kind", ["balance-forward", "open-item"])
+def test_more_than_paper_holds_is_told_with_what_else_there_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(statement_files, "MOST_ON_PAPER", MANY - 1)
+    with site.as_member(ADMIN) as member:
+        answer = member.get(f"/statement.pdf?kind={kind}")
+    assert answer.status_code == 400
+    assert read(answer.text).one("p", class_="problem").text == (
+        "That is more than a PDF holds. Choose a shorter period, or download CSV or Excel."
+    )
 
 
 def test_the_page_links_every_file_with_the_same_question(site: Site) -> None:
