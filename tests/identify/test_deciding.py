@@ -211,6 +211,42 @@ def test_ids_come_back_when_a_merge_is_undone_and_facts_that_came_later_go_with_
     assert parted == graph(empty[0])
 
 
+def test_accounts_and_their_orders_come_along_and_go_back(empty: World) -> None:
+    connection, sources = empty
+    say(empty, U1, U2)
+    older, newer = who(empty, "user_id:u1"), who(empty, "user_id:u2")
+    account_id = time_ordered_id()
+    given = {"account": account_id, "customer": newer, "source": sources["web"]}
+    connection.execute(
+        """INSERT INTO account (customer_id, account_id, profile_id, source_id, number, name, tier, currency)
+        SELECT customer_id, %(account)s, profile_id, source_id, 'K-9', 'Nine', 'key', 'EUR' FROM profile
+        WHERE customer_id = %(customer)s""",
+        given,
+    )
+    connection.execute(
+        """INSERT INTO sales_order (
+            customer_id, account_id, profile_id, source_id, number, status, channel, placed_at, currency, total
+        )
+        SELECT customer_id, %(account)s, profile_id, %(source)s, 'SO-9', 'placed', 'erp', now(), 'EUR', 10 FROM profile
+        WHERE customer_id = %(customer)s""",
+        given,
+    )
+
+    def holders() -> list[tuple[UUID]]:
+        query = "SELECT customer_id FROM account UNION ALL SELECT customer_id FROM sales_order"
+        return connection.execute(query).fetchall()
+
+    told = preview_merge(connection, [older, newer])
+    assert not isinstance(told, Mistake)
+    assert (told.accounts, told.orders) == (1, 1)
+    made = join(empty, older, newer)
+    assert holders() == [(older,), (older,)]
+    part(empty, made.merge_id)
+    assert holders() == [(newer,), (newer,)]
+    connection.execute("DELETE FROM sales_order")
+    connection.execute("DELETE FROM account")
+
+
 def test_a_merge_can_be_made_and_undone_again_and_again(empty: World) -> None:
     say(empty, U1, U2)
     before = graph(empty[0])
