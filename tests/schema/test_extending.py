@@ -37,7 +37,7 @@ print(json.dumps(asyncio.run(ask(*sys.argv[1:]))))
 
 def test_a_plain_field_is_one_line_in_one_place(shared_database_url: str, tmp_path: Path) -> None:
     column, field = re.findall(r"^```python\n(.*)\n```", TEXT, re.MULTILINE)
-    [(document, answer)] = re.findall(r"^```graphql\n(.*?)```\n```json\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)
+    [(document, answer)] = re.findall(r"^```gql\n(.*?)```\n```json\n(.*?)```", TEXT, re.MULTILINE | re.DOTALL)
     shutil.copytree(ROOT / "cdp", tmp_path / "cdp", ignore=shutil.ignore_patterns("__pycache__"))
     _add(tmp_path / "cdp" / "ledger" / "tables.py", r'Column\("tax_id"', column)
     _add(tmp_path / "cdp" / "schema" / "account.py", "tax_id: ", field)
