@@ -7,7 +7,7 @@ and no table.
 
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection, Connection
+from psycopg import Connection
 
 _CUSTOMERS: Final = 0x43445001
 _SHARED: LiteralString = "SELECT pg_advisory_xact_lock_shared(%s)"
@@ -22,13 +22,3 @@ def hold_customers_shared(connection: Connection[Any]) -> None:
 def hold_customers_exclusive(connection: Connection[Any]) -> None:
     """Until the transaction ends, nobody else writes facts or redraws customers; this transaction may do both."""
     connection.execute(_EXCLUSIVE, (_CUSTOMERS,))
-
-
-async def hold_customers_shared_async(connection: AsyncConnection[Any]) -> None:
-    """`hold_customers_shared` for an asynchronous connection."""
-    await connection.execute(_SHARED, (_CUSTOMERS,))
-
-
-async def hold_customers_exclusive_async(connection: AsyncConnection[Any]) -> None:
-    """`hold_customers_exclusive` for an asynchronous connection."""
-    await connection.execute(_EXCLUSIVE, (_CUSTOMERS,))

@@ -45,6 +45,7 @@ from cdp.limits import Limits
 
 PLANS_KEPT: Final = 2_000
 _JSON_OID: Final = 114
+_SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
 _bounds: Final = WeakKeyDictionary[AsyncConnection[Any], int]()  # seconds that a statement may take there
 
 
@@ -247,8 +248,7 @@ async def _send(context: GraphContext, sql: str, parameters: list[Any], *, prepa
         settings = database_settings(context.viewer)
         async with connection.pipeline():
             await connection.execute("BEGIN READ ONLY")
-            for name, setting in settings.items():
-                await connection.execute("SELECT set_config(%s, %s, true)", (name, setting))
+            await connection.execute(_SET, (list(settings), list(settings.values())))
             cursor = AsyncRawCursor(connection)
             await cursor.execute(sql, parameters, prepare=prepare)
             await connection.execute("COMMIT")
