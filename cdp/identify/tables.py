@@ -2,13 +2,15 @@
 
 Facts: `profile` (what one source knows under its own key), `profile_trait`, `claim` with its identifiers, `decision`.
 Conclusions, rebuilt from the facts at will: `customer`, `identifier` (value → customer) and its mirror by customer,
-`affiliation`. Records of what was concluded: `customer_merge`, `customer_redirect`, `refusal`.
+`affiliation`. Records of what was concluded: `customer_merge`, `identity_event`, `customer_redirect`, `refusal`; what
+people should look at: `review`.
 """
 
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Table,
     Text,
@@ -17,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from cdp.db.metadata import at, by, by_customer, customer_key, metadata, new_id
+from cdp.db.metadata import at, by, by_customer, customer_key, in_one_place, metadata, new_id
 
 customer = Table(
     "customer",
@@ -175,6 +177,9 @@ customer_merge = Table(
         "other_customer_ids", ARRAY(Uuid), nullable=False, comment="Customers merged into, or split from, customer_id"
     ),
     Column("profile_ids", ARRAY(Uuid), nullable=False, comment="Profiles that moved"),
+    Column(
+        "identifiers", JSONB, nullable=False, server_default="[]", comment="[namespace, value] of what went with them"
+    ),
     Column("rule", Text, nullable=False, comment="identifier, alias, group, manual"),
     Column("claim_id", Uuid),
     Column("actor", Text, nullable=False, server_default="system"),
@@ -185,11 +190,33 @@ customer_merge = Table(
     info=by_customer(),
 )
 
+identity_event = Table(
+    "identity_event",
+    metadata,
+    customer_key(),
+    new_id("event_id"),
+    Column("kind", Text, nullable=False, comment="link, unlink, block, unblock, share, move, quarantine or release"),
+    Column(
+        "other_customer_ids", ARRAY(Uuid), nullable=False, server_default="{}", comment="Whose the identifiers are now"
+    ),
+    Column("identifiers", JSONB, nullable=False, server_default="[]", comment="[namespace, value] of each"),
+    Column("actor", Text, nullable=False, server_default="system"),
+    Column("reason", Text),
+    at("happened_at", now=True),
+    Index("identity_event_by_others", "other_customer_ids", postgresql_using="gin"),
+    info=by_customer(),
+)
+
 decision = Table(
     "decision",
     metadata,
     new_id("decision_id"),
-    Column("kind", Text, nullable=False, comment="link (these belong together) or part (never)"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="Of two: link, part or unlink; of one, told twice: block, shared, unshared, grow or closed",
+    ),
     Column("one_namespace", Text, nullable=False),
     Column("one_value", Text, nullable=False),
     Column("other_namespace", Text, nullable=False),
@@ -200,9 +227,15 @@ decision = Table(
     at("decided_at", now=True),
     at("withdrawn_at", nullable=True),
     Column("merge_id", Uuid, comment="Merge it was made for; withdrawn when that is undone"),
+    Column("withdrawn_merge_id", Uuid, comment="Merge it was withdrawn for; in force again when that is undone"),
     Index("decision_by_one", "one_namespace", "one_value"),
     Index("decision_by_other", "other_namespace", "other_value"),
     Index("decision_by_merge_id", "merge_id", postgresql_where=text("merge_id IS NOT NULL")),
+    Index(
+        "decision_by_withdrawn_merge_id",
+        "withdrawn_merge_id",
+        postgresql_where=text("withdrawn_merge_id IS NOT NULL"),
+    ),
     info=by("decision_id"),
 )
 
@@ -215,4 +248,34 @@ refusal = Table(
     Column("reason", Text, nullable=False, comment="limit, shared, kind or parted"),
     at("refused_at", now=True),
     info=by("claim_id"),
+)
+
+review = Table(
+    "review",
+    metadata,
+    Column(
+        "review_id", Uuid, primary_key=True, comment="Hash of what was found, so that the same is listed once, for ever"
+    ),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("namespace", Text, comment="With `value`: the identifier it is about"),
+    Column("value", Text),
+    Column("one_customer_id", Uuid, comment="As found; leads to whoever it became part of"),
+    Column("other_customer_id", Uuid, comment="As found, of a pair"),
+    Column("weight", Double, comment="Match weight: log2 of how much likelier the pair is one than not"),
+    Column("explanation", JSONB, nullable=False, server_default="{}"),
+    at("found_at", now=True),
+    Column("assigned_staff_id", Uuid),
+    at("decided_at", nullable=True),
+    Column("decided_by", Text),
+    Column("reason", Text),
+    Column("merge_id", Uuid, comment="Merge that accepting it made"),
+    CheckConstraint("kind IN ('shared', 'quarantine', 'refusal', 'match')", name="kind_is_known"),
+    CheckConstraint("state IN ('open', 'accepted', 'refused')", name="state_is_known"),
+    Index("review_by_found_at", "found_at", "review_id"),
+    Index("review_by_state", "state", "found_at", "review_id"),
+    Index("review_by_weight", text("weight DESC NULLS LAST"), "review_id"),
+    Index("review_by_one_customer_id", "one_customer_id", postgresql_where=text("state = 'open'")),
+    Index("review_by_other_customer_id", "other_customer_id", postgresql_where=text("state = 'open'")),
+    info=in_one_place(),
 )
