@@ -1,0 +1,154 @@
+"""API and worker as the processes of production, `cdp serve --no-worker` and `cdp work`, on one database; and what they weigh."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+_START_SECONDS: Final = 60
+_LATE_SECONDS: Final = 3_600
+_CDP: Final = (sys.executable, "-c", "from cdp.cli import main; main()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A running pair: where it listens, what it works on, and as whom one asks."""
+
+    url: str
+    port: int
+    write_key: str
+    client: tuple[str, str]
+    api: "subprocess.Popen[bytes]"
+    worker: "subprocess.Popen[bytes]"
+
+    @contextmanager
+    def worker_paused(self) -> Iterator[None]:
+        """The worker stands still meanwhile."""
+        self.worker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.worker.send_signal(signal.SIGCONT)
+
+    def drain(self) -> float:
+        """Wait until nothing waits to be stitched; seconds."""
+        began = time.perf_counter()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            while connection.execute("SELECT FROM inbox WHERE state = 'pending' LIMIT 1").fetchone() is not None:
+                time.sleep(0.01)
+        return time.perf_counter() - began
+
+    def send(
+        self,
+        file: Path,
+        *,
+        connections: int,
+        per_second: float | None = None,
+        probes: dict[int, str] | None = None,
+    ) -> dict[str, Any]:
+        """One run of the load generator; its figures."""
+        asked = {
+            "port": self.port,
+            "write_key": self.write_key,
+            "file": str(file),
+            "connections": connections,
+            "per_second": per_second,
+            "probes": probes,
+            "graphql": {"token": self.token()} if probes else None,
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "bench.ingest.sender"],
+            input=json.dumps(asked).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=_LATE_SECONDS,
+        )
+        told: dict[str, Any] = json.loads(ran.stdout)
+        return told
+
+    def token(self) -> str:
+        """A fresh access token."""
+        basic = b64encode(":".join(self.client).encode()).decode()
+        headers = {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/idp/token", b"grant_type=client_credentials", headers
+        )
+        with _direct().open(asked, timeout=60) as answer:
+            return str(json.loads(answer.read())["access_token"])
+
+    def memory_mb(self) -> dict[str, float]:
+        """Resident memory of API and worker, in MiB."""
+        pids = {"api": self.api.pid, "worker": self.worker.pid}
+        asked = ["ps", "-o", "rss=", "-p"]
+        sizes = {name: subprocess.check_output([*asked, str(pid)]) for name, pid in pids.items()}  # noqa: S603 - ours
+        return {name: int(size) / 1024 for name, size in sizes.items()}
+
+
+@contextmanager
+def running(url: str, folder: Path, name: str, *, write_key: str, client: tuple[str, str]) -> Iterator[Running]:
+    """Both processes, until the block ends; their output goes to `folder`."""
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "CDP_DATABASE_URL": url,
+        "CDP_DATA_DIR": str(folder),
+        "CDP_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "CDP_LOG_FORMAT": "json",  # a line for each request, as in production
+    }
+    with ExitStack() as stack:
+        output = stack.enter_context((folder / f"{name}.log").open("ab"))
+        api, worker = (
+            stack.enter_context(_process([*_CDP, *arguments], environment, output))
+            for arguments in (["serve", "--no-worker", "--port", str(port)], ["work"])
+        )
+        _wait_for(port, api, folder / f"{name}.log")
+        yield Running(url=url, port=port, write_key=write_key, client=client, api=api, worker=worker)
+
+
+@contextmanager
+def _process(command: list[str], environment: dict[str, str], output: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    started = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - our own programs
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def _wait_for(port: int, started: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            _direct().open(f"http://127.0.0.1:{port}/healthz", timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline or started.poll() is not None:
+                raise RuntimeError(log.read_text(errors="replace")[-2000:]) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _direct() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
