@@ -21,9 +21,10 @@ from starlette.responses import RedirectResponse, Response
 
 from cdp.access.clients import EXTRANET_CLIENT_ID, extranet_client_secret
 from cdp.access.cookies import SecretCookie, comes_from
-from cdp.access.relying_party import Attempt, IssuerUnavailable, RelyingParty, SignInRefused
+from cdp.access.devices import device
+from cdp.access.relying_party import Attempt, IssuerUnavailable, LogoutRefused, RelyingParty, SignInRefused
 from cdp.access.sealing import digest, equal, new_secret, seal, token_for, unseal
-from cdp.access.sessions import AccountChoice, Session, read_session
+from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_session, read_session
 from cdp.db.engine import open_pool
 from cdp.db.statements import load_statements
 from cdp.errors import CdpError, Forbidden, NotFound
@@ -33,7 +34,9 @@ __all__ = [
     "AccountChoice",
     "CrossSiteRequest",
     "IssuerUnavailable",
+    "LogoutRefused",
     "NoAccount",
+    "OpenSession",
     "PortalAccess",
     "Session",
     "SignInFailed",
@@ -42,6 +45,8 @@ __all__ = [
 
 CALLBACK_PATH: Final = "/auth/callback"
 SIGNED_OUT_PATH: Final = "/signed-out"
+BACK_CHANNEL_PATH: Final = "/auth/back-channel-logout"
+LONGEST_MAX_AGE_SECONDS: Final = 43_200
 _ID_PURPOSE: Final = "id token"  # what is sealed under the session's secret
 _CSRF: Final = "csrf"
 _ISSUER_TIMEOUT_SECONDS: Final = 10
@@ -78,21 +83,28 @@ class PortalAccess:
         self._relying_party = relying_party
         self._extranet_url = settings.extranet_url
         self._origin = _origin(settings.extranet_url)
+        self._security_url = f"{settings.issuer}/security" if settings.issuer_is_embedded else None
         secure = settings.extranet_url.startswith("https://")
         self._session = SecretCookie(name="sid", secure=secure)
         self._browser = SecretCookie(name="signing-in", secure=secure, seconds=SIGN_IN_SECONDS)
 
     async def begin_sign_in(self, request: Request) -> Response:
         """Redirect to the issuer's sign-in page (303). `?next=/orders` is where to go afterwards: a path of this
-        site, else `/`.
+        site, else `/`. `?max_age=900` asks who signed in longer ago than so many seconds to do it again.
 
         Raises IssuerUnavailable.
         """
         attempt = Attempt(state=new_secret(), browser=self._browser.read(request) or new_secret())
-        answer = RedirectResponse(await self._relying_party.authorization_url(attempt), status_code=303)
+        max_age = _max_age(request.query_params.get("max_age", ""))
+        target = await self._relying_party.authorization_url(attempt, max_age_seconds=max_age)
+        answer = RedirectResponse(target, status_code=303)
         return_to = own_path(request.query_params.get("next", "/"))
         await self._ask(
-            "begin_login", state=digest(attempt.state), browser=digest(attempt.browser), return_to=return_to
+            "begin_login",
+            state=digest(attempt.state),
+            browser=digest(attempt.browser),
+            return_to=return_to,
+            max_age_seconds=max_age,
         )
         self._browser.write(answer, attempt.browser)
         return _never_stored(answer)
@@ -105,13 +117,14 @@ class PortalAccess:
         too.
         """
         attempt = Attempt(state=request.query_params.get("state", ""), browser=self._browser.read(request) or "")
-        return_to = await self._ask("take_login", state=digest(attempt.state), browser=digest(attempt.browser))
-        if return_to is None:
+        begun = await self._row("take_login", state=digest(attempt.state), browser=digest(attempt.browser))
+        if begun is None:
             if not attempt.browser:  # nobody began anything here: not worth a record, which anybody could have made
                 raise SignInFailed(reason="login_unknown")
             raise await self._refused("login_unknown")
+        return_to, max_age = begun
         try:
-            identity = await self._relying_party.redeem(request.query_params, attempt)
+            identity = await self._relying_party.redeem(request.query_params, attempt, max_age_seconds=max_age)
         except SignInRefused as error:
             raise await self._refused(error.reason) from error
         secret, replaced = new_secret(), self._session.read(request)
@@ -124,6 +137,7 @@ class PortalAccess:
             issuer_session=identity.issuer_session,
             id_token=seal(secret, _ID_PURPOSE, identity.id_token.encode()),
             authenticated_at=identity.authenticated_at,
+            device=device(request.headers.get("user-agent", "")),
         )
         if opened is None:
             raise NoAccount(reason="no_account")
@@ -186,6 +200,49 @@ class PortalAccess:
         answer.headers["Clear-Site-Data"] = '"cache", "storage"'
         return _never_stored(answer)
 
+    async def sessions_of(self, request: Request) -> tuple[OpenSession, ...]:
+        """All live sessions of the member whose request this is, the newest first; none without a live session."""
+        secret = self._session.read(request) or ""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_SQL["sessions_by_cookie"], {"session": digest(secret)})
+            return tuple(read_open_session(row) for row in await cursor.fetchall())
+
+    async def end_session(self, request: Request, named: str) -> bool:
+        """End one of the member's sessions by its `OpenSession.named`, here and at the embedded issuer; false when it is no
+        session of theirs. Check the CSRF token first.
+        """
+        secret = self._session.read(request) or ""
+        ended: int = await self._ask("end_sessions", session=digest(secret), named=named)
+        return ended > 0
+
+    async def sign_out_everywhere(self, request: Request) -> Response:
+        """End every session of the member, this one included, here and at the embedded issuer; redirect (303) to
+        `/signed-out`. Check the CSRF token first.
+        """
+        secret = self._session.read(request) or ""
+        await self._ask("end_sessions", session=digest(secret), named=None)
+        answer = RedirectResponse(SIGNED_OUT_PATH, status_code=303)
+        self._session.forget(answer)
+        self._browser.forget(answer)
+        answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return _never_stored(answer)
+
+    async def back_channel_logout(self, logout_token: str) -> None:
+        """End the sessions that the issuer's logout token names. Raises LogoutRefused, also for one that came before, and
+        IssuerUnavailable.
+        """
+        told = await self._relying_party.logged_out(logout_token)
+        is_new = await self._ask(
+            "back_channel_logout",
+            issuer=told.issuer,
+            subject=told.subject,
+            sid=told.sid,
+            token=digest(f"logout token {told.token_id}"),
+            forget=told.expires_at,
+        )
+        if not is_new:
+            raise LogoutRefused(problem="it came before")
+
     def check_csrf(self, request: Request, form: Mapping[str, Any], session: Session) -> None:
         """Raise CrossSiteRequest unless the request comes from this site and `form["csrf_token"]` is the session's.
 
@@ -195,6 +252,11 @@ class PortalAccess:
         token = form.get("csrf_token")
         if not comes_from(request, self._origin) or not isinstance(token, str) or not equal(token, session.csrf_token):
             raise CrossSiteRequest
+
+    @property
+    def security_url(self) -> str | None:
+        """Where people change their password and second factors: a page of the embedded issuer; None with any other."""
+        return self._security_url
 
     @property
     def issuer_origin(self) -> str:
@@ -212,9 +274,12 @@ class PortalAccess:
 
     async def _ask(self, statement: str, **values: object) -> Any:
         """The one value that a statement answers, in a transaction of its own."""
+        row = await self._row(statement, **values)
+        return None if row is None else row[0]
+
+    async def _row(self, statement: str, **values: object) -> tuple[Any, ...] | None:
         async with self._pool.connection() as connection:
-            row = await (await connection.execute(_SQL[statement], values)).fetchone()
-            return None if row is None else row[0]
+            return await (await connection.execute(_SQL[statement], values)).fetchone()
 
 
 @asynccontextmanager
@@ -247,6 +312,10 @@ def own_path(path: str) -> str:
         and path.isprintable()
     )
     return path if fine else "/"
+
+
+def _max_age(given: str) -> int | None:
+    return min(int(given), LONGEST_MAX_AGE_SECONDS) if given.isascii() and given.isdecimal() else None
 
 
 def _relying_party(http: httpx2.AsyncClient, settings: Settings) -> RelyingParty:

@@ -1,20 +1,33 @@
 -- name: begin_login
 -- Note a sign-in that a browser begins; forgets those that were never completed.
-SELECT portal_begin_login(%(state)s, %(browser)s, %(return_to)s);
+SELECT portal_begin_login(%(state)s, %(browser)s, %(return_to)s, %(max_age_seconds)s);
 
 -- name: take_login
--- Where to return to, for a pending sign-in of this browser; NULL when there is none. Good once.
-SELECT portal_take_login(%(state)s, %(browser)s);
+-- Where to return to and how old the sign-in may be, for a pending sign-in of this browser; no row when there is none. Good once.
+SELECT return_to, max_age_seconds FROM portal_take_login(%(state)s, %(browser)s);
 
 -- name: open_session
 -- Open a session for a member in place of the one the browser had; NULL when there is no such member or no membership.
 SELECT portal_open_session(
-    %(replaced)s, %(opened)s, %(issuer)s, %(subject)s, %(issuer_session)s, %(id_token)s, %(authenticated_at)s
+    %(replaced)s, %(opened)s, %(issuer)s, %(subject)s, %(issuer_session)s, %(id_token)s, %(authenticated_at)s, %(device)s
 );
 
 -- name: session_by_cookie
 -- The live session with this cookie's hash, its member, and the accounts they may choose.
-SELECT member_id, name, email, locale, time_zone, account_id, role, accounts FROM portal_session(%(session)s);
+SELECT member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at
+FROM portal_session(%(session)s);
+
+-- name: sessions_by_cookie
+-- All live sessions of the member whose live session this is, the newest first.
+SELECT named, device, created_at, last_seen_at, account_number, is_current FROM portal_sessions(%(session)s);
+
+-- name: end_sessions
+-- End the named session of the member whose live session this is; without a name all of them. How many ended.
+SELECT portal_end_sessions(%(session)s, %(named)s);
+
+-- name: back_channel_logout
+-- End what an issuer's logout token names; false when the token came before.
+SELECT portal_back_channel_logout(%(issuer)s, %(subject)s, %(sid)s, %(token)s, %(forget)s);
 
 -- name: switch_account
 -- Move a live session to another account of its member, under a new cookie; false when it is not theirs.
@@ -85,8 +98,10 @@ VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
 -- OAuth clients that may run trusted documents only.
 SELECT revoked_id AS name, 'refused' AS what FROM token_revocation WHERE forget_at >= now()
 UNION ALL SELECT 'client ' || client_id, 'refused' FROM oauth_client WHERE disabled_at IS NOT NULL
+UNION ALL SELECT 'key ' || kid, 'refused' FROM signing_key WHERE withdrawn_at IS NOT NULL
 UNION ALL SELECT client_id, 'trusted_only' FROM oauth_client WHERE trusted_only AND disabled_at IS NULL;
 
 -- name: public_keys
 -- Public keys whose tokens may still be about.
-SELECT public_jwk FROM signing_key WHERE retired_at IS NULL OR retired_at >= now() - interval '1 hour';
+SELECT public_jwk FROM signing_key
+WHERE withdrawn_at IS NULL AND (retired_at IS NULL OR retired_at >= now() - interval '13 hours');

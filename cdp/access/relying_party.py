@@ -16,13 +16,18 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 
-from cdp.access.keys import IssuerKeys, UntrustedToken, remote_keys, trusted_claims
+from cdp.access.keys import LEEWAY_SECONDS, IssuerKeys, UntrustedToken, remote_keys, trusted_claims
 from cdp.access.sealing import base64url, digest, equal, token_for
-from cdp.errors import CdpError, Forbidden, Unavailable
+from cdp.errors import CdpError, Forbidden, Invalid, Unavailable
 
 SCOPE: Final = "openid profile email"
 METADATA_LIVE_SECONDS: Final = 3600
 ID_TOKEN_TYPES: Final = frozenset({"", "jwt"})
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+# Back-Channel Logout 1.0 §2.4 recommends the type; Keycloak before 25 says "JWT". What an ID token could pass for is refused
+# by the claims.
+LOGOUT_TOKEN_TYPES: Final = frozenset({"logout+jwt", "jwt", ""})
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -34,6 +39,12 @@ class SignInRefused(Forbidden):
 
 class IssuerUnavailable(Unavailable):
     """The sign-in service cannot be reached; try again in {retry_after_seconds} seconds."""
+
+
+class LogoutRefused(Invalid):
+    """The logout token is not valid: {problem}."""
+
+    problem: str
 
 
 class InsecureIssuer(CdpError):
@@ -57,7 +68,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who signed in, by the issuer's word. Only (issuer, subject) identifies; e-mail and name are for reading."""
+    """Who signed in, by the issuer's word. Only (issuer, subject) identifies; e-mail and name are for reading.
+
+    `authenticated_at` is long ago when the issuer does not say when the person proved who they are.
+    """
 
     issuer: str
     subject: str
@@ -66,6 +80,17 @@ class Identity:
     issuer_session: str | None
     authenticated_at: datetime
     id_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOut:
+    """Whose sessions a logout token ends: of the issuer's session `sid`, else all of `subject`. `token_id` is its `jti`."""
+
+    issuer: str
+    subject: str | None
+    sid: str | None
+    token_id: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +117,22 @@ class Attempt:
 
 
 class RelyingParty:
-    """A client of one issuer. `client_secret` None: a public client."""
+    """A client of one issuer. `client_secret` None: a public client. `subject_claim` names the person: `sub`, but for issuers
+    whose `sub` is another one for each client.
+    """
 
     def __init__(
-        self, http: httpx2.AsyncClient, *, issuer: str, client_id: str, client_secret: str | None, redirect_uri: str
+        self,
+        http: httpx2.AsyncClient,
+        *,
+        issuer: str,
+        client_id: str,
+        client_secret: str | None,
+        redirect_uri: str,
+        subject_claim: str = "sub",
     ) -> None:
         self.issuer = issuer
+        self._subject_claim = subject_claim
         self._http = http
         self._client_id = client_id
         self._client_secret = client_secret
@@ -111,7 +146,7 @@ class RelyingParty:
         elsewhere.
         """
         if self._provider is None or time.monotonic() - self._discovered_at > METADATA_LIVE_SECONDS:
-            url = f"{require_secure(self.issuer)}/.well-known/openid-configuration"
+            url = f"{require_secure(self.issuer).rstrip('/')}/.well-known/openid-configuration"
             try:
                 answer = await self._http.get(url)
                 answer.raise_for_status()
@@ -121,8 +156,8 @@ class RelyingParty:
             self._discovered_at = time.monotonic()
         return self._provider
 
-    async def authorization_url(self, attempt: Attempt) -> str:
-        """Where to send the browser."""
+    async def authorization_url(self, attempt: Attempt, *, max_age_seconds: int | None = None) -> str:
+        """Where to send the browser. `max_age_seconds`: who signed in longer ago than that has to do so again."""
         endpoint = (await self.provider()).authorization_endpoint
         asked = {
             "response_type": "code",
@@ -134,13 +169,18 @@ class RelyingParty:
             "code_challenge": attempt.code_challenge,
             "code_challenge_method": "S256",
         }
+        if max_age_seconds is not None:
+            asked["max_age"] = str(max_age_seconds)
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
-    async def redeem(self, answer: Mapping[str, str], attempt: Attempt) -> Identity:
+    async def redeem(
+        self, answer: Mapping[str, str], attempt: Attempt, *, max_age_seconds: int | None = None
+    ) -> Identity:
         """Who the authorization answer (the callback's query) speaks of.
 
         Raises SignInRefused with a stable `reason`: issuer_mismatch, access_denied, code_missing, code_refused,
-        id_token_missing, id_token_invalid, nonce_mismatch; IssuerUnavailable when the issuer does not answer.
+        id_token_missing, id_token_invalid, nonce_mismatch, and where `max_age_seconds` was asked auth_time_missing and
+        auth_time_too_old (Core §3.1.3.7, 13); IssuerUnavailable when the issuer does not answer.
         """
         provider = await self.provider()
         named = answer.get("iss")
@@ -154,7 +194,45 @@ class RelyingParty:
         id_token = tokens.get("id_token")
         if not isinstance(id_token, str):
             raise SignInRefused(reason="id_token_missing")
-        return self._identity(await self._id_token_claims(id_token, attempt), id_token)
+        claims = await self._id_token_claims(id_token, attempt)
+        if max_age_seconds is not None:
+            _require_recent(claims, max_age_seconds)
+        return self._identity(claims, id_token)
+
+    async def logged_out(self, logout_token: str) -> LoggedOut:
+        """What a logout token says (OpenID Connect Back-Channel Logout 1.0 §2.6). Whether it comes for the first time is the
+        caller's to know.
+
+        Raises LogoutRefused, IssuerUnavailable.
+        """
+        try:
+            claims = await trusted_claims(
+                logout_token,
+                self._keys,
+                issuer=self.issuer,
+                audience=self._client_id,
+                types=LOGOUT_TOKEN_TYPES,
+                has_subject=False,
+            )
+        except UntrustedToken as error:
+            raise LogoutRefused(problem=error.problem) from error
+        except (httpx2.HTTPError, ValueError) as error:
+            raise IssuerUnavailable(retry_after_seconds=5) from error
+        events, token_id = claims.get("events"), _text(claims.get("jti"))
+        if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+            raise LogoutRefused(problem="it speaks of no logout")
+        if "nonce" in claims:
+            raise LogoutRefused(problem="it has a nonce")
+        subject, sid = _text(claims.get(self._subject_claim)), _text(claims.get("sid"))
+        if token_id is None or (subject is None and sid is None):
+            raise LogoutRefused(problem="it names no session, no person, or not itself")
+        return LoggedOut(
+            issuer=self.issuer,
+            subject=subject,
+            sid=sid,
+            token_id=token_id,
+            expires_at=datetime.fromtimestamp(claims["exp"] + LEEWAY_SECONDS, UTC),
+        )
 
     async def end_session_url(self, *, id_token: str | None, return_to: str) -> str | None:
         """Where to send the browser to end its session at the issuer, or None when the issuer has no such page."""
@@ -209,17 +287,19 @@ class RelyingParty:
         nonce = claims.get("nonce")
         if not isinstance(nonce, str) or not equal(nonce, attempt.nonce):
             raise SignInRefused(reason="nonce_mismatch")
+        if _text(claims.get(self._subject_claim)) is None:
+            raise SignInRefused(reason="id_token_invalid")
         return claims
 
     def _identity(self, claims: Mapping[str, Any], id_token: str) -> Identity:
-        at = claims.get("auth_time", claims["iat"])
+        at = claims.get("auth_time")
         return Identity(
             issuer=self.issuer,
-            subject=claims["sub"],
+            subject=claims[self._subject_claim],
             email=_text(claims.get("email")),
             name=_text(claims.get("name")),
             issuer_session=_text(claims.get("sid")),
-            authenticated_at=datetime.fromtimestamp(at if isinstance(at, int | float) else claims["iat"], UTC),
+            authenticated_at=datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else LONG_AGO,
             id_token=id_token,
         )
 
@@ -246,6 +326,14 @@ def _read_metadata(metadata: Mapping[str, Any], issuer: str) -> Provider:
         names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
         token_auth_methods=tuple(metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])),
     )
+
+
+def _require_recent(claims: Mapping[str, Any], max_age_seconds: int) -> None:
+    at = claims.get("auth_time")
+    if not isinstance(at, int | float):
+        raise SignInRefused(reason="auth_time_missing")
+    if time.time() - at > max_age_seconds + LEEWAY_SECONDS:
+        raise SignInRefused(reason="auth_time_too_old")
 
 
 def _text(value: object) -> str | None:

@@ -6,9 +6,11 @@ to that (migration 0005). Its id is new at every sign-in and switch of account.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from cdp.access.devices import UNKNOWN_DEVICE
 from cdp.access.viewer import Member, Role
 
 
@@ -26,7 +28,8 @@ class AccountChoice:
 class Session:
     """A signed-in member, in one account. `accounts` has at least the current one, in order of number.
 
-    `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something.
+    `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something. `authenticated_at`: when the
+    person last proved who they are, by the issuer's word; long ago when it does not say.
     """
 
     member_id: UUID
@@ -38,6 +41,7 @@ class Session:
     role: Role
     csrf_token: str
     accounts: tuple[AccountChoice, ...]
+    authenticated_at: datetime
 
     @property
     def viewer(self) -> Member:
@@ -49,10 +53,26 @@ class Session:
         """The current account's entry in `accounts`."""
         return next(choice for choice in self.accounts if choice.account_id == self.account_id)
 
+    def is_recent(self, now: datetime, *, max_age_seconds: int) -> bool:
+        """Whether the person proved who they are no longer ago than this."""
+        return now - self.authenticated_at <= timedelta(seconds=max_age_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """One of a member's live sessions, as they see it. `named` names it in a form and opens nothing."""
+
+    named: str
+    device: str
+    signed_in_at: datetime
+    last_seen_at: datetime
+    account_number: str
+    is_current: bool
+
 
 def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
     """A session from a row of `session_by_cookie`."""
-    member_id, name, email, locale, time_zone, account_id, role, accounts = row
+    member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at = row
     return Session(
         member_id=member_id,
         name=name,
@@ -62,6 +82,7 @@ def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
         account_id=account_id,
         role=Role(role),
         csrf_token=csrf_token,
+        authenticated_at=authenticated_at,
         accounts=tuple(
             AccountChoice(
                 account_id=UUID(choice["account_id"]),
@@ -71,4 +92,17 @@ def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
             )
             for choice in accounts
         ),
+    )
+
+
+def read_open_session(row: tuple[Any, ...]) -> OpenSession:
+    """A session from a row of `sessions_by_cookie`."""
+    named, device, created_at, last_seen_at, account_number, is_current = row
+    return OpenSession(
+        named=named,
+        device=device or UNKNOWN_DEVICE,
+        signed_in_at=created_at,
+        last_seen_at=last_seen_at,
+        account_number=account_number,
+        is_current=is_current,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -36,6 +37,20 @@ source = Table(
     ),
     Column(
         "verified", Boolean, nullable=False, server_default="false", comment="Its traits outrank unverified sources'"
+    ),
+    Column(
+        "visitor_traits",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{name,firstName,first_name}",
+        comment="Traits that a visitor with a token may be told of themselves",
+    ),
+    Column(
+        "visitor_generation",
+        Integer,
+        nullable=False,
+        server_default="1",
+        comment="Visitors' tokens of an earlier generation are no longer taken",
     ),
     at("created_at", now=True),
     UniqueConstraint("name", name="source_has_one_name"),
@@ -107,6 +122,7 @@ login_session = Table(
     at("authenticated_at"),
     at("created_at", now=True),
     at("last_seen_at", now=True),
+    Column("device", Text, comment="Browser and system, in words"),
     Index("login_session_by_member_id", "member_id"),
     Index("login_session_by_issuer_session", "issuer_session"),
     info=reference(),
@@ -119,7 +135,17 @@ pending_login = Table(
     Column("browser_hash", LargeBinary, nullable=False, comment="SHA-256 of the cookie of the browser that began it"),
     Column("return_to", Text, nullable=False, comment="Path to go to afterwards"),
     at("created_at", now=True),
+    Column("max_age_seconds", Integer, comment="How long ago the sign-in may be, where that was asked"),
     Index("pending_login_by_created_at", "created_at"),
+    info=reference(),
+)
+
+used_once = Table(
+    "used_once",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True, comment="SHA-256 of what may come once"),
+    at("forget_at"),
+    Index("used_once_by_forget_at", "forget_at"),
     info=reference(),
 )
 

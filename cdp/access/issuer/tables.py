@@ -5,7 +5,21 @@ code, refresh token, cookie) has 256 random bits and is stored as SHA-256; passw
 sealed with CDP_SECRET_KEY.
 """
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -16,8 +30,8 @@ oauth_client = Table(
     metadata,
     Column("client_id", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("secret_hash", LargeBinary, comment="SHA-256 of the secret; NULL for a public client"),
-    Column("auth_method", Text, nullable=False, comment="client_secret_basic or none (public)"),
+    Column("secret_hash", LargeBinary, comment="SHA-256 of the secret; NULL for a client without one"),
+    Column("auth_method", Text, nullable=False, comment="client_secret_basic, private_key_jwt or none (public)"),
     Column("grant_types", ARRAY(Text), nullable=False),
     Column("redirect_uris", ARRAY(Text), nullable=False, server_default="{}"),
     Column("post_logout_redirect_uris", ARRAY(Text), nullable=False, server_default="{}"),
@@ -31,8 +45,14 @@ oauth_client = Table(
     ),
     at("created_at", now=True),
     at("disabled_at", nullable=True),
-    CheckConstraint("auth_method IN ('client_secret_basic', 'none')", name="auth_method_is_known"),
-    CheckConstraint("(auth_method = 'none') = (secret_hash IS NULL)", name="secret_unless_public"),
+    Column("jwks", JSONB, comment="Public keys of a client that signs (RFC 7523)"),
+    Column("backchannel_logout_uri", Text, comment="Where it is told that a session ended"),
+    CheckConstraint("auth_method IN ('client_secret_basic', 'private_key_jwt', 'none')", name="auth_method_is_known"),
+    CheckConstraint(
+        "(auth_method = 'client_secret_basic') = (secret_hash IS NOT NULL)"
+        " AND (auth_method = 'private_key_jwt') = (jwks IS NOT NULL)",
+        name="secret_or_keys",
+    ),
     CheckConstraint(
         "auth_method <> 'none' OR NOT 'client_credentials' = ANY (grant_types)", name="public_has_no_credentials"
     ),
@@ -62,6 +82,8 @@ idp_session = Table(
     Column("user_id", ForeignKey(idp_user.c.user_id), nullable=False),
     at("authenticated_at"),
     at("last_seen_at", now=True),
+    Column("device", Text, comment="Browser and system, in words"),
+    Column("methods", ARRAY(Text), nullable=False, server_default="{pwd}", comment="RFC 8176: `amr`"),
     Unique("sid", name="idp_session_has_one_sid"),
     Index("idp_session_by_user_id", "user_id"),
     info=reference(),
@@ -76,6 +98,14 @@ signing_key = Table(
     Column("sealed_private_jwk", LargeBinary, nullable=False),
     at("created_at", now=True),
     at("retired_at", nullable=True),
+    Column(
+        "signs_from",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="Published before it signs, so that nobody meets it unknown",
+    ),
+    Column("withdrawn_at", DateTime(timezone=True), comment="Nothing it signed is believed any more"),
     info=reference(),
 )
 
@@ -94,7 +124,9 @@ authorization_code = Table(
     at("authenticated_at"),
     at("created_at", now=True),
     at("redeemed_at", nullable=True),
+    Column("methods", ARRAY(Text), nullable=False, server_default="{pwd}"),
     Index("authorization_code_by_created_at", "created_at"),
+    Index("authorization_code_by_sid", "sid"),
     info=reference(),
 )
 
@@ -131,5 +163,64 @@ sign_in_failure = Table(
     Column("failures", Integer, nullable=False),
     at("last_failed_at"),
     Index("sign_in_failure_by_last_failed_at", "last_failed_at"),
+    info=reference(),
+)
+
+password_reset = Table(
+    "password_reset",
+    metadata,
+    Column("reset_hash", LargeBinary, primary_key=True, comment="SHA-256 of the link's secret"),
+    Column("user_id", ForeignKey(idp_user.c.user_id), nullable=False),
+    at("created_at", now=True),
+    Index("password_reset_by_user_id", "user_id"),
+    info=reference(),
+)
+
+authenticator = Table(
+    "authenticator",
+    metadata,
+    Column("user_id", ForeignKey(idp_user.c.user_id), primary_key=True),
+    Column("sealed_secret", LargeBinary, nullable=False, comment="The shared secret (RFC 6238)"),
+    at("created_at", now=True),
+    info=reference(),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True, comment="Keyed hash of the code and its owner"),
+    Column("user_id", ForeignKey(idp_user.c.user_id), nullable=False),
+    at("created_at", now=True),
+    at("used_at", nullable=True),
+    Index("recovery_code_by_user_id", "user_id"),
+    info=reference(),
+)
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True, comment="As the authenticator names it"),
+    Column("user_id", ForeignKey(idp_user.c.user_id), nullable=False),
+    Column("public_key", LargeBinary, nullable=False, comment="COSE key"),
+    Column("sign_count", BigInteger, nullable=False, comment="0 where the authenticator does not count"),
+    Column("name", Text, nullable=False, comment="What its owner calls it"),
+    Column("transports", ARRAY(Text), nullable=False, server_default="{}"),
+    at("created_at", now=True),
+    at("last_used_at", nullable=True),
+    Index("passkey_by_user_id", "user_id"),
+    info=reference(),
+)
+
+logout_notice = Table(
+    "logout_notice",
+    metadata,
+    new_id("notice_id"),
+    Column("client_id", ForeignKey(oauth_client.c.client_id), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sid", Uuid, comment="The session that ended; NULL: all of the subject's"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    at("created_at", now=True),
+    at("due_at", now=True),
+    Index("logout_notice_by_due_at", "due_at"),
     info=reference(),
 )
