@@ -74,12 +74,20 @@ class Claim:
         return self.first_at, self.source_id, self.first_message_id, self.claim_id
 
 
+DecisionKind = Literal["link", "part", "unlink", "block", "shared", "unshared", "grow", "closed"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a person, or an `alias` call, decided: two identifiers (or profile nodes) belong together, or never do."""
+    """What a person, or an `alias` call, decided of two identifiers (or profile nodes), or of one, which is then both.
+
+    Of two: link, they belong together; part, they never do; unlink, the identifier doesn't speak for that profile's customer,
+    whoever claims it. Of one identifier: block, it points at nobody; shared or unshared, it does or doesn't point at too many.
+    Of one profile's node: grow or closed, its quarantined customer may take up more or not. The latest about the same counts.
+    """
 
     decision_id: UUID
-    kind: Literal["link", "part"]
+    kind: DecisionKind
     one: Identifier
     other: Identifier
     rule: Literal["alias", "manual"]
@@ -109,6 +117,11 @@ def decision_id(kind: str, one: Identifier, other: Identifier, rule: str) -> UUI
 def request_id(actor: str, key: str) -> UUID:
     """The id of the decision that a request with this idempotency key makes: the same request, the same decision."""
     return _hashed("request", actor, key)
+
+
+def finding_id(kind: str, *about: str) -> UUID:
+    """The id of something found for people to decide: by its kind and what it is about."""
+    return _hashed("finding", kind, *about)
 
 
 def profile_node(profile_id: UUID) -> Identifier:

@@ -8,7 +8,7 @@ them two again. Source: `identity.md`, merge ledger; decision 0014.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import Connection
@@ -16,7 +16,7 @@ from psycopg import Connection
 from cdp.db.ids import time_ordered_id
 from cdp.db.statements import load_statements
 from cdp.identify import queries
-from cdp.identify.claims import Author, Claim, Decision, profile_node
+from cdp.identify.claims import Author, Claim, Decision, DecisionKind, profile_node
 from cdp.identify.identifier import Identifier
 from cdp.identify.redrawing import StoredProfile
 from cdp.identify.resolution import Cluster, Resolution, resolve
@@ -129,7 +129,7 @@ def cluster_of(resolution: Resolution, profile_id: UUID) -> Cluster:
 
 
 def decided(  # noqa: PLR0917 — what a decision is made of
-    kind: Literal["link", "part"],
+    kind: DecisionKind,
     one: Identifier,
     other: Identifier,
     author: Author,
