@@ -1,6 +1,7 @@
 """Tables of identity: claims and what follows from them.
 
-Facts: `profile` (what one source knows under its own key), `profile_trait`, `claim` with its identifiers, `decision`.
+Facts: `profile` (what one source knows under its own key), `profile_trait`, `claim` with its identifiers, `claim_set_aside`
+(what of claims no longer counts, since a `full_node` has enough), `decision`. Set by operators: `identity_rules`, `trait_rank`.
 Conclusions, rebuilt from the facts at will: `customer`, `identifier` (value → customer) and its mirror by customer,
 `affiliation`. Records of what was concluded: `customer_merge`, `identity_event`, `customer_redirect`, `refusal`; what
 people should look at: `review`.
@@ -10,8 +11,10 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     Double,
     Index,
+    Integer,
     Table,
     Text,
     Uuid,
@@ -19,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from cdp.db.metadata import at, by, by_customer, customer_key, in_one_place, metadata, new_id
+from cdp.db.metadata import at, by, by_customer, customer_key, in_one_place, metadata, new_id, reference
 
 customer = Table(
     "customer",
@@ -35,7 +38,19 @@ customer = Table(
     at("first_seen_at"),
     at("last_seen_at"),
     at("created_at", now=True),
+    Column(
+        "quarantined_at",
+        DateTime(timezone=True),
+        comment="Event time since which nothing merges into it (rule 5)",
+    ),
+    Column("quarantine", Text, comment="profiles, identifiers or statements"),
     CheckConstraint("kind IN ('person', 'organisation')", name="kind_is_known"),
+    Index(
+        "customer_by_quarantine",
+        "quarantined_at",
+        "customer_id",
+        postgresql_where=text("quarantined_at IS NOT NULL"),
+    ),
     Index("customer_by_last_seen", text("last_seen_at DESC"), text("customer_id DESC")),
     Index("customer_by_first_seen", text("first_seen_at DESC"), text("customer_id DESC")),
     Index("customer_by_name", "name", "customer_id"),
@@ -153,6 +168,29 @@ claim_identifier = Table(
     info=by("value"),
 )
 
+claim_set_aside = Table(
+    "claim_set_aside",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("claim_id", Uuid, primary_key=True),
+    Column("value_given", Text, nullable=False),
+    Index("claim_set_aside_by_claim_id", "claim_id"),
+    info=by("value"),
+)
+
+full_node = Table(
+    "full_node",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    at("last_at"),
+    Column("last_source_id", Uuid, nullable=False),
+    Column("last_message_id", Text, nullable=False),
+    Column("last_claim_id", Uuid, nullable=False, comment="The last claim, in canonical order, that counts"),
+    info=by("value"),
+)
+
 affiliation = Table(
     "affiliation",
     metadata,
@@ -226,6 +264,7 @@ decision = Table(
     Column("reason", Text),
     at("decided_at", now=True),
     at("withdrawn_at", nullable=True),
+    Column("most", Integer, comment="Of kind grow: how far"),
     Column("merge_id", Uuid, comment="Merge it was made for; withdrawn when that is undone"),
     Column("withdrawn_merge_id", Uuid, comment="Merge it was withdrawn for; in force again when that is undone"),
     Index("decision_by_one", "one_namespace", "one_value"),
@@ -278,4 +317,23 @@ review = Table(
     Index("review_by_one_customer_id", "one_customer_id", postgresql_where=text("state = 'open'")),
     Index("review_by_other_customer_id", "other_customer_id", postgresql_where=text("state = 'open'")),
     info=in_one_place(),
+)
+
+identity_rules = Table(
+    "identity_rules",
+    metadata,
+    new_id("rules_id"),
+    Column("rules", JSONB, nullable=False, comment="As the operator's file had them"),
+    Column("actor", Text, nullable=False),
+    at("set_at", now=True),
+    info=reference(),
+)
+
+trait_rank = Table(
+    "trait_rank",
+    metadata,
+    Column("trait", Text, primary_key=True),
+    Column("source_id", Uuid, primary_key=True),
+    Column("rank", Integer, nullable=False, comment="1 outranks 2, and any rank outranks none"),
+    info=reference(),
 )
