@@ -5,7 +5,7 @@ transaction.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,18 @@ LANES: Final = 32
 """Parts of the key space: messages of one sender share a lane, and one stitcher at a time works on a lane."""
 
 _LANE_LOCKS: Final = 0x43445002
+
+
+class Arrival(NamedTuple):
+    """A message as the door stores it: `body` is JSON text; the last four are fingerprints (`waiting.py`)."""
+
+    message_id: str
+    lane: int
+    body: str
+    sender: int | None = None
+    visitor: int | None = None
+    mailbox: int | None = None
+    introduces: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +70,22 @@ class InteractionHome:
     version: int
 
 
-async def put_messages(
-    connection: AsyncConnection[Any], source_id: UUID, messages: Sequence[tuple[str, int, str]]
-) -> int:
-    """Store (message id, lane, body as JSON text) of one source, and wake the stitchers; how many of them are new."""
+async def put_messages(connection: AsyncConnection[Any], source_id: UUID, messages: Sequence[Arrival]) -> int:
+    """Store messages of one source, and wake the stitchers; how many of them are new."""
     if not messages:
         return 0
-    ids, lanes, bodies = (list(column) for column in zip(*messages, strict=True))
-    cursor = await connection.execute(
-        STATEMENTS["put_messages"], {"source_id": source_id, "message_ids": ids, "lanes": lanes, "bodies": bodies}
-    )
+    ids, lanes, bodies, senders, visitors, mailboxes, introduces = map(list, zip(*messages, strict=True))
+    given = {
+        "source_id": source_id,
+        "message_ids": ids,
+        "lanes": lanes,
+        "bodies": bodies,
+        "senders": senders,
+        "visitors": visitors,
+        "mailboxes": mailboxes,
+        "introduces": introduces,
+    }
+    cursor = await connection.execute(STATEMENTS["put_messages"], given)
     if cursor.rowcount:
         await connection.execute(STATEMENTS["announce_messages"])
     return cursor.rowcount

@@ -1,10 +1,14 @@
 -- name: put_messages
 -- Acknowledged messages; one that is there already stays as it is. Those of one batch are received a microsecond apart, so
 -- that messages without a time of their own keep the order in which they were told.
-INSERT INTO inbox (source_id, message_id, lane, body, received_at)
-SELECT %(source_id)s, message_id, lane, body::json, now() + (place - 1) * interval '1 microsecond'
-FROM unnest(%(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[])
-    WITH ORDINALITY AS told (message_id, lane, body, place)
+INSERT INTO inbox (source_id, message_id, lane, body, received_at, sender, visitor, mailbox, introduces)
+SELECT
+    %(source_id)s, message_id, lane, body::json, now() + (place - 1) * interval '1 microsecond',
+    sender, visitor, mailbox, introduces
+FROM unnest(
+    %(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[], %(senders)s::int[], %(visitors)s::int[],
+    %(mailboxes)s::int[], %(introduces)s::int[]
+) WITH ORDINALITY AS told (message_id, lane, body, sender, visitor, mailbox, introduces, place)
 ON CONFLICT (source_id, message_id) DO NOTHING;
 
 -- name: announce_messages
@@ -34,6 +38,37 @@ WHERE state = 'pending' AND lane = ANY (%(lanes)s)
 ORDER BY seq
 LIMIT %(most)s
 FOR UPDATE SKIP LOCKED;
+
+-- name: waiting_about
+-- Messages that wait and have one of these fingerprints, the oldest first.
+SELECT source_id, message_id
+FROM (
+    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s)
+    UNION
+    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s)
+    UNION
+    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
+) AS found
+ORDER BY seq
+LIMIT %(most)s;
+
+-- name: introductions
+-- What a visitor said of who they are, stitched or not, the latest first: their own messages, and nothing that follows from them.
+SELECT source_id, message_id, seq, received_at, body::text
+FROM inbox
+WHERE introduces = %(fingerprint)s AND source_id = %(source_id)s AND body ->> 'anonymousId' = %(anonymous_id)s
+ORDER BY seq DESC
+LIMIT %(most)s;
+
+-- name: hold_waiting
+-- Of these messages those that wait, in order of arrival, locked for this transaction.
+SELECT source_id, message_id, seq, received_at, body::text
+FROM inbox
+JOIN unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
+    USING (source_id, message_id)
+WHERE state = 'pending'
+ORDER BY seq
+FOR UPDATE OF inbox;
 
 -- name: mark_messages
 -- Messages are done, or failed.

@@ -38,8 +38,17 @@ inbox = Table(
     at("received_at", now=True),
     Column("body", JSON, nullable=False, comment="The message as received, with batch-level context merged in"),
     Column("state", Text, nullable=False, server_default="pending"),
+    Column("sender", Integer, comment="Fingerprint of the user id, else anonymous id"),
+    Column("visitor", Integer, comment="Fingerprint of the anonymous id beside a user id"),
+    Column("mailbox", Integer, comment="Fingerprint of the e-mail address it tells"),
+    Column("introduces", Integer, comment="Fingerprint of the anonymous id whose person it names"),
     CheckConstraint("state IN ('pending', 'done', 'failed')", name="state_is_known"),
     Index("inbox_pending", "lane", "seq", postgresql_where=text("state = 'pending'")),
+    *(
+        Index(f"inbox_pending_by_{name}", name, postgresql_where=text(f"state = 'pending' AND {name} IS NOT NULL"))
+        for name in ("sender", "visitor", "mailbox")
+    ),
+    Index("inbox_by_introduces", "introduces", "seq", postgresql_where=text("introduces IS NOT NULL")),
     info=by("message_id"),
 )
 

@@ -9,7 +9,6 @@ tracking API.
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import msgspec
 
 from cdp.db.ids import time_ordered_id
 from cdp.errors import CdpError, Invalid, TooLarge
+from cdp.events.queries import Arrival
+from cdp.events.waiting import fingerprint, fingerprint_of_email
 
 MessageType = Literal["identify", "track", "page", "screen", "group", "alias"]
 
@@ -67,12 +68,32 @@ class Told(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A message ready for the inbox: `body` is JSON text, `sender` what its order is kept by."""
+    """A message ready for the inbox: `body` is JSON text, `sender` what its order is kept by.
+
+    `visitor`: the anonymous id beside a user id; `mailbox`: the e-mail address it tells, as given; `introduces`: the anonymous
+    id whose person an `identify` names.
+    """
 
     index: int
     message_id: str
     sender: str
     body: str
+    visitor: str | None = None
+    mailbox: str | None = None
+    introduces: str | None = None
+
+    def arrival(self, lanes: int) -> Arrival:
+        """As the inbox takes it."""
+        sender = fingerprint(self.sender)
+        return Arrival(
+            self.message_id,
+            sender % lanes,
+            self.body,
+            sender,
+            fingerprint(self.visitor) if self.visitor else None,
+            fingerprint_of_email(self.mailbox) if self.mailbox else None,
+            fingerprint(self.introduces) if self.introduces else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +204,26 @@ def _accept(index: int, item: bytes, request: Request, alike: Counter[bytes]) ->
     fields["type"] = _raw(kind)
     for name, text in request.shared.items():
         fields[name] = msgspec.Raw(_merged(text, fields.get(name)))
-    sender = as_id(told.user_id) or as_id(told.anonymous_id) or ""
-    return Accepted(index=index, message_id=message_id, sender=sender, body=_encode(fields).decode())
+    user, anonymous = as_id(told.user_id), as_id(told.anonymous_id)
+    return Accepted(
+        index=index,
+        message_id=message_id,
+        sender=user or anonymous or "",
+        body=_encode(fields).decode(),
+        visitor=anonymous if user else None,
+        mailbox=_mailbox(kind, told),
+        introduces=anonymous if kind == "identify" else None,
+    )
+
+
+def _mailbox(kind: str, told: Told) -> str | None:
+    """The e-mail address that the message tells of the person who acts."""
+    traits = told.context.get("traits") if told.context else None
+    for stated in (told.traits if kind == "identify" else None, traits):
+        address = stated.get("email") if isinstance(stated, dict) else None
+        if isinstance(address, str):
+            return address
+    return None
 
 
 def _told(item: bytes) -> Told:
@@ -305,8 +344,3 @@ def _raw(text: str) -> msgspec.Raw:
 
 def _encode(fields: Mapping[str, msgspec.Raw]) -> bytes:
     return msgspec.json.encode(fields)
-
-
-def lane_of(sender: str, lanes: int) -> int:
-    """Which lane keeps this sender's messages in order."""
-    return zlib.crc32(sender.encode("utf-8", "surrogatepass")) % lanes

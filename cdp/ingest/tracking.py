@@ -31,7 +31,6 @@ from cdp.ingest.messages import (
     MessageType,
     Rejected,
     judge,
-    lane_of,
     read_request,
 )
 from cdp.ingest.sources import KeyRing, KnownSource
@@ -156,7 +155,7 @@ class _Door:
 
 async def _store(connection: AsyncConnection[Any], source: KnownSource, accepted: Sequence[Accepted]) -> list[Rejected]:
     """Put the messages into the inbox and commit; those that the database cannot hold are told, the others stored."""
-    rows = [(one.message_id, lane_of(one.sender, LANES), one.body) for one in accepted]
+    rows = [one.arrival(LANES) for one in accepted]
     try:
         async with connection.transaction():
             await put_messages(connection, source.source_id, rows)

@@ -9,7 +9,7 @@ import orjson
 
 from cdp.db.engine import open_pool
 from cdp.events.queries import LANES, put_messages
-from cdp.ingest.messages import judge, lane_of, read_request
+from cdp.ingest.messages import judge, read_request
 
 
 def put(database_url: str, source_id: UUID, messages: Sequence[dict[str, Any]]) -> None:
@@ -19,7 +19,6 @@ def put(database_url: str, source_id: UUID, messages: Sequence[dict[str, Any]]) 
 
     async def store() -> None:
         async with open_pool(database_url) as pool, pool.connection() as connection:
-            rows = [(one.message_id, lane_of(one.sender, LANES), one.body) for one in accepted]
-            await put_messages(connection, source_id, rows)
+            await put_messages(connection, source_id, [one.arrival(LANES) for one in accepted])
 
     asyncio.run(store())
