@@ -3,7 +3,9 @@
 The claims are considered in a canonical order (event time, source, message id), never in that of arrival, so any
 permutation, batching or repetition of the same messages ends in the same clusters. Each claim is about one profile,
 whose node cannot be dropped; its other identifiers are taken up from the highest priority down, each if the cluster
-that would result keeps every limit, else refused. Source: `identity.md`, rules 3, 4 and 6; decision 0010.
+that would result keeps every limit, else refused. Values that somebody unlinked from a customer come last, when it is clear whose
+profile is whose: so they tie nobody to that customer, and take nothing from it. Source: `identity.md`, rules 3, 4 and 6;
+decisions 0010 and 0014.
 """
 
 from collections import defaultdict
@@ -14,11 +16,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from cdp.identify.claims import Claim, Decision, Kind, profile_node
-from cdp.identify.identifier import Identifier
+from cdp.identify.claims import Claim, Decision, DecisionKind, Kind, profile_node
+from cdp.identify.identifier import PROFILE, Identifier
 from cdp.identify.rules import Rules
 
-Reason = Literal["limit", "shared", "kind", "parted"]
+Reason = Literal["limit", "shared", "blocked", "kind", "parted"]
 Rule = Literal["identifier", "alias", "manual"]
 
 
@@ -55,8 +57,8 @@ class Join:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Clusters in canonical order of their first claim, refusals and joins in canonical order, and the values found
-    shared.
+    """Clusters in canonical order of their first claim, refusals and joins in canonical order (those about unlinked values
+    last), and the values that point at nobody: shared or blocked.
     """
 
     clusters: tuple[Cluster, ...]
@@ -78,27 +80,63 @@ def resolve(
     `shared` are values already known to be shared, for which the closure need not hold. O(n log n) in claims.
     """
     ordered = sorted(claims, key=lambda claim: claim.order)
-    found_shared = shared | shared_values(ordered, rules)
-    forest = _Forest(rules, decisions, ordered)
+    decided = sorted(decisions, key=lambda one: (one.decided_at, one.decision_id))
+    verdicts = verdicts_of(decided)
+    found_shared = (shared | shared_values(ordered, rules)) - verdicts.unshared | verdicts.shared | verdicts.blocked
+    forest = _Forest(rules, decided, ordered)
     refusals: list[Refusal] = []
     joins: list[Join] = []
-    for claim in ordered:
-        home, joined = forest.admit(claim)
-        joins.extend(joined)
-        for identifier in sorted(set(claim.identifiers), key=lambda one: (rules.priority(one.namespace), one.value)):
-            reason: Reason | None = (
-                "shared" if identifier in found_shared else forest.obstacle(home, identifier, claim.first_at)
-            )
+
+    def take_up(claim: Claim, identifiers: Iterable[Identifier]) -> None:
+        home = profile_node(claim.profile_id)
+        for identifier in sorted(set(identifiers), key=lambda one: (rules.priority(one.namespace), one.value)):
+            reason: Reason | None
+            if identifier in found_shared:
+                reason = "blocked" if identifier in verdicts.blocked else "shared"
+            else:
+                reason = forest.obstacle(home, identifier, claim.first_at)
             if reason is not None:
                 refusals.append(Refusal(claim_id=claim.claim_id, identifier=identifier, reason=reason))
                 continue
             joins.extend(forest.unite(home, identifier, claim))
-        forest.found(home, claim.profile_id)
+
+    for claim in ordered:
+        joins.extend(forest.admit(claim))
+        take_up(claim, [one for one in claim.identifiers if one not in forest.unlinked])
+        forest.found(profile_node(claim.profile_id), claim.profile_id)
+    for claim in ordered if forest.unlinked else ():
+        take_up(claim, [one for one in claim.identifiers if one in forest.unlinked])
+    forest.vouch(found_shared)
     return Resolution(
         clusters=forest.clusters(ordered),
         refusals=tuple(refusals),
         joins=tuple(joins),
         shared=frozenset(found_shared),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What people decided of single values: those that point at nobody, at too many, or not at too many after all."""
+
+    blocked: frozenset[Identifier]
+    shared: frozenset[Identifier]
+    unshared: frozenset[Identifier]
+
+
+def verdicts_of(decided: Iterable[Decision]) -> Verdicts:
+    """The verdicts among decisions in force, given in the order in which they were made: of a value the latest counts."""
+    blocked: set[Identifier] = set()
+    sharing: dict[Identifier, DecisionKind] = {}
+    for decision in decided:
+        if decision.kind == "block":
+            blocked.add(decision.one)
+        elif decision.kind in {"shared", "unshared"}:
+            sharing[decision.one] = decision.kind
+    return Verdicts(
+        blocked=frozenset(blocked),
+        shared=frozenset(one for one, kind in sharing.items() if kind == "shared"),
+        unshared=frozenset(one for one, kind in sharing.items() if kind == "unshared"),
     )
 
 
@@ -132,7 +170,7 @@ def _kinds(claims: Sequence[Claim]) -> dict[Identifier, Kind]:
 class _Forest:
     """Disjoint sets of nodes (profiles and identifiers), each set with what the limits need to know of it."""
 
-    def __init__(self, rules: Rules, decisions: Iterable[Decision], claims: Sequence[Claim]) -> None:
+    def __init__(self, rules: Rules, decided: Sequence[Decision], claims: Sequence[Claim]) -> None:
         self._rules = rules
         self._parent: dict[Identifier, Identifier] = {}
         self._label: dict[Identifier, Identifier] = {}
@@ -148,34 +186,45 @@ class _Forest:
         self._profiles: defaultdict[Identifier, dict[UUID, None]] = defaultdict(dict)
         self._founders: defaultdict[Identifier, tuple[UUID, ...]] = defaultdict(tuple)
         self._parts: list[tuple[Identifier, Identifier]] = []
-        self._link(decisions)
+        self._vouched: set[Identifier] = set()
+        self.unlinked: frozenset[Identifier] = frozenset()
+        self._link([one for one in decided if one.kind in {"link", "part", "unlink"}])
 
-    def _link(self, decisions: Iterable[Decision]) -> None:
+    def _link(self, decided: Sequence[Decision]) -> None:
         """Decisions come before all claims. Of two about the same pair the later counts; what is parted is never
         linked.
         """
         latest: dict[frozenset[Identifier], Decision] = {}
-        for decision in sorted(decisions, key=lambda one: (one.decided_at, one.decision_id)):
+        for decision in decided:
             latest[frozenset((decision.one, decision.other))] = decision
         # To part a profile's key is to part the profile, even where the key itself could not be taken up.
         self._parts = [
             (one, other)
             for part in latest.values()
-            if part.kind == "part"
+            if part.kind != "link"
             for one in {part.one} | self._keyed[part.one]
             for other in {part.other} | self._keyed[part.other]
         ]
+        self.unlinked = frozenset(
+            node
+            for unlink in latest.values()
+            if unlink.kind == "unlink"
+            for node in (unlink.one, unlink.other)
+            if node.namespace != PROFILE
+        )
         links = [one for one in latest.values() if one.kind == "link"]
         for link in sorted(links, key=lambda one: (one.decided_at, one.decision_id)):
             one, other = self._root(link.one), self._root(link.other)
             if one != other and self._between(one, other) is None:
                 self._absorb(min(one, other), max(one, other))
                 self._linked_by[link.one] = self._linked_by[link.other] = link.rule
+            if link.rule == "manual" and PROFILE in {link.one.namespace, link.other.namespace}:
+                self._vouched |= {node for node in (link.one, link.other) if node.namespace != PROFILE}
         # Linked values are one value under several names: they count once against a limit.
         self._label = {node: self._root(node) for node in self._parent}
 
-    def admit(self, claim: Claim) -> tuple[Identifier, Sequence[Join]]:
-        """The node of the claim's profile, now a member of its set; a join when a decision had linked it to others."""
+    def admit(self, claim: Claim) -> Sequence[Join]:
+        """Make the claim's profile a member of its set; a join when a decision had linked it to others."""
         node = profile_node(claim.profile_id)
         root = self._root(node)
         joins: Sequence[Join] = ()
@@ -183,7 +232,7 @@ class _Forest:
             joins = [self._join(self._founders[root], (claim.profile_id,), claim, self._linked_by.get(node, "manual"))]
             self._founders[root] += (claim.profile_id,)
         self._profiles[root].setdefault(claim.profile_id)
-        return node, joins
+        return joins
 
     def obstacle(self, home: Identifier, identifier: Identifier, at: datetime) -> Reason | None:
         """Why the home's set may not take up the identifier with the whole set that owns it; None when it may."""
@@ -225,6 +274,13 @@ class _Forest:
         root = self._root(home)
         if not self._founders[root]:
             self._founders[root] = (profile_id,)
+
+    def vouch(self, nobodys: AbstractSet[Identifier]) -> None:
+        """Values that somebody linked to a profile point at its customer, even if no source claims them."""
+        for identifier in self._vouched - nobodys:
+            root = self._root(identifier)
+            if self._profiles[root]:
+                self._present[root].add(identifier)
 
     def clusters(self, ordered: Sequence[Claim]) -> tuple[Cluster, ...]:
         """All sets that hold a profile."""
