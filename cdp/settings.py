@@ -9,6 +9,7 @@ import difflib
 import os
 import secrets
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -71,9 +72,19 @@ def _limits(value: str) -> str:
     return value
 
 
+def _networks(value: str) -> str:
+    for each in value.split():
+        try:
+            ip_network(each)
+        except ValueError:
+            raise ValueError(f"knows networks such as 10.1.0.0/16 or fd00::/8, apart by spaces; not {each}.") from None
+    return value
+
+
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 LimitsLine = Annotated[str, AfterValidator(_limits)]
+Networks = Annotated[str, AfterValidator(_networks)]
 
 
 class Settings(BaseSettings):
@@ -133,6 +144,14 @@ class Settings(BaseSettings):
     limits_member: LimitsLine = Field(written(MEMBER), description="The same for members, in the extranet.")
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")
+    feed_retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days that changes are kept in the feed. Unset: for good."
+    )
+    webhook_retention_days: int = Field(30, ge=1, le=3_650, description="Days that deliveries of webhooks are kept.")
+    webhook_networks: Networks | None = Field(
+        None,
+        description="Private networks that webhooks may go to, as `10.1.0.0/16 fd00::/8`. Unset: public addresses only.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: JSON in production, key=value for people in development."

@@ -20,7 +20,16 @@ metadata: Final = MetaData(
     },
 )
 
-ROOMS: Final = ("cdp.access", "cdp.access.issuer", "cdp.feed", "cdp.events", "cdp.ledger", "cdp.identify", "cdp.ingest")
+ROOMS: Final = (
+    "cdp.access",
+    "cdp.access.issuer",
+    "cdp.feed",
+    "cdp.events",
+    "cdp.ledger",
+    "cdp.identify",
+    "cdp.ingest",
+    "cdp.webhooks",
+)
 """Rooms that own tables, lower floors first. Named, not imported: the database floor imports nothing above it."""
 
 

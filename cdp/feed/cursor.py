@@ -15,6 +15,12 @@ class CursorInvalid(Invalid):
     """This is not a cursor of this feed; take one from the feed, or begin without."""
 
 
+class CursorExpired(Invalid):
+    """Some changes after this cursor are no longer kept; copy afresh what you keep, and go on with `after=now`."""
+
+    http_status = 410
+
+
 class Position(NamedTuple):
     """A place in the feed: everything up to and including it has been read."""
 

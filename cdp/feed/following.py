@@ -45,6 +45,11 @@ class Follower:
         try:
             self._waiting.put_nowait(change)
         except asyncio.QueueFull:
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Tell that not everything can be handed over any more; nothing is from now on."""
+        if not self._is_behind:
             self._is_behind = True
             self._on_behind()
 
@@ -71,12 +76,19 @@ class ChangeFeed:
         """Where the reader that hands back this cursor stands. Raises CursorInvalid."""
         return await known_position(self.pool, cursor)
 
+    async def beginning(self) -> Position:
+        """The position before the oldest change that is kept."""
+        return (await feed_state(self.pool)).floor
+
     async def end(self) -> Position:
         """The position after everything that is final by now."""
         return (await feed_state(self.pool)).end
 
     async def read(self, after: Position, *, most: int, wait_seconds: float = 0) -> list[Recorded]:
-        """The changes beyond `after`, at most `most`; waits for the first as long as asked. None in time: an empty list."""
+        """The changes beyond `after`, at most `most`; waits for the first as long as asked. None in time: an empty list.
+
+        Raises CursorExpired when some of them are no longer kept.
+        """
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait_seconds
         while True:
@@ -129,6 +141,11 @@ class ChangeFeed:
         async with self._turn:
             state = await feed_state(self.pool)
             while self._followers:
+                # Who slept for longer than changes are kept has missed some: its followers are behind.
+                if self._position < state.floor:
+                    for follower in self._followers:
+                        follower.fall_behind()
+                    self._position = state.floor
                 page = await read_changes(self.pool, self._position, most=PAGE)
                 for change in page:
                     for follower in self._followers:

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from cdp.db.statements import load_statements
-from cdp.feed.cursor import CursorInvalid, Position
+from cdp.feed.cursor import CursorExpired, CursorInvalid, Position
 
 STATEMENTS: Final = load_statements("cdp.feed")
 
@@ -34,11 +34,15 @@ class Recorded(NamedTuple):
 
 
 class FeedState(NamedTuple):
-    """Up to where the feed is final: below `oldest`. `next` is a transaction that has not begun. `pending`: more will be."""
+    """Up to where the feed is final: below `oldest`. `next` is a transaction that has not begun. `pending`: more will be.
+
+    `floor`: nothing up to there is kept.
+    """
 
     oldest: int
     next: int
     pending: bool
+    floor: Position
 
     @property
     def end(self) -> Position:
@@ -47,11 +51,18 @@ class FeedState(NamedTuple):
 
 
 async def read_changes(pool: Pool, after: Position, *, most: int) -> list[Recorded]:
-    """At most `most` changes beyond `after`, in order."""
-    given = {"transaction_id": after.transaction_id, "seq": after.seq, "most": most}
+    """At most `most` changes beyond `after`, in order. Raises CursorExpired when some of them are no longer kept."""
     async with pool.connection() as connection:
-        rows = await (await connection.execute(STATEMENTS["read_changes"], given)).fetchall()
-    return [Recorded(Position(*row[:2]), *row[2:]) for row in rows]
+        return await read_page(connection, after, most=most)
+
+
+async def read_page(connection: AsyncConnection[Any], after: Position, *, most: int) -> list[Recorded]:
+    """As `read_changes`, over one connection."""
+    given = {"transaction_id": after.transaction_id, "seq": after.seq, "most": most}
+    rows = await (await connection.execute(STATEMENTS["read_changes"], given)).fetchall()
+    if after < rows[0][:2]:  # one snapshot shows the floor and what lies above it, so nothing is missed in between
+        raise CursorExpired
+    return [Recorded(Position(*row[2:4]), *row[4:]) for row in rows if row[2] is not None]
 
 
 async def feed_state(pool: Pool) -> FeedState:
@@ -59,12 +70,19 @@ async def feed_state(pool: Pool) -> FeedState:
     async with pool.connection() as connection:
         row = await (await connection.execute(STATEMENTS["feed_state"])).fetchone()
     assert row is not None  # noqa: S101 — a select without FROM has one row
-    return FeedState(*row)
+    oldest, following, pending, *floor = row
+    return FeedState(oldest, following, pending, Position(*floor))
 
 
 async def known_position(pool: Pool, cursor: str) -> Position:
-    """The position of a caller's cursor. Raises CursorInvalid for one that this feed has not come to, too."""
+    """The position of a caller's cursor.
+
+    Raises CursorInvalid for one that this feed has not come to, too, and CursorExpired.
+    """
     position = Position.read(cursor)
-    if position.transaction_id > (await feed_state(pool)).next:
+    state = await feed_state(pool)
+    if position.transaction_id > state.next:
         raise CursorInvalid
+    if position < state.floor:
+        raise CursorExpired
     return position

@@ -1,6 +1,6 @@
-"""The table of changes: append-only, in the order of (transaction, sequence), free of personal data."""
+"""The table of changes: append-only, in the order of (transaction, sequence), free of personal data; and where it begins."""
 
-from sqlalchemy import BigInteger, Column, Identity, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cdp.db.metadata import at, in_one_place, metadata
@@ -24,5 +24,16 @@ change = Table(
     Column("subject_id", Uuid, nullable=False, comment="The thing that changed; the kind says what it is"),
     Column("customer_id", Uuid, nullable=False, comment="Whose it was at that moment"),
     Column("data", JSONB, nullable=False, server_default="{}", comment="Details of the kind; nothing personal"),
+    Index("change_by_time", "changed_at", postgresql_using="brin"),
+    info=in_one_place(),
+)
+
+change_floor = Table(
+    "change_floor",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default="true"),
+    Column("transaction_id", BigInteger, nullable=False, server_default="0"),
+    Column("seq", BigInteger, nullable=False, server_default="0", comment="Changes up to here are no longer kept"),
+    CheckConstraint("single", name="there_is_one"),
     info=in_one_place(),
 )

@@ -5,7 +5,6 @@ holds the answer back until something changed. Lines say what changed and whose 
 is asked of the graph.
 """
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlencode
 
@@ -20,7 +19,8 @@ from cdp.access.tokens import authenticate
 from cdp.access.viewer import Scope
 from cdp.db.ids import format_id
 from cdp.errors import CdpError, InvalidField, Unavailable
-from cdp.feed import BEGINNING, ChangeFeed, Recorded
+from cdp.feed import ChangeFeed, Recorded
+from cdp.feed.kinds import prefix_of
 
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1_000
@@ -28,16 +28,6 @@ LONGEST_WAIT_SECONDS: Final = 30
 RETRY_AFTER_SECONDS: Final = 5
 NDJSON: Final = "application/x-ndjson"
 NOW: Final = "now"
-
-SUBJECTS: Final[Mapping[str, str]] = {
-    "customer": "cus",
-    "identifier": "cus",  # an identifier has no id of its own: the line is about its customer
-    "account": "acc",
-    "order": "ord",
-    "shipment": "shp",
-    "ledger_entry": "ent",
-}
-"""Prefix of a subject's id, by the first part of the kind."""
 
 
 def changes_routes() -> list[Route]:
@@ -52,7 +42,7 @@ def line_of(change: Recorded) -> bytes:
         "sequence": change.position.seq,
         "at": change.changed_at,
         "kind": change.kind,
-        "id": format_id(SUBJECTS[change.kind.partition(".")[0]], change.subject_id),
+        "id": format_id(prefix_of(change.kind), change.subject_id),
         "customerId": format_id("cus", change.customer_id),
         "data": orjson.Fragment(change.data),
     }
@@ -82,7 +72,7 @@ async def _page(request: Request) -> Response:
     if cursor == NOW:
         after = await feed.end()
     else:
-        after = BEGINNING if cursor is None else await feed.position(cursor)
+        after = await feed.beginning() if cursor is None else await feed.position(cursor)
     found = await feed.read(after, most=limit, wait_seconds=wait_seconds)
     following = {"after": (found[-1].position if found else after).cursor, "limit": limit}
     headers = {"Cache-Control": "no-store", "Link": f'<{request.url.path}?{urlencode(following)}>; rel="next"'}

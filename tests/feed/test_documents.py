@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from cdp.feed import Position
-from cdp.ingest.changes import SUBJECTS
+from cdp.feed.kinds import ANNOUNCED, KINDS, SUBJECTS
 from tests.feed.conftest import World, person
 
 ROOT = Path(__file__).parents[2]
@@ -22,8 +22,9 @@ def test_the_kinds_are_those_that_rooms_tell() -> None:
     for room in ("identify", "ledger"):
         source = (ROOT / "cdp" / room / "telling.py").read_text(encoding="utf-8")
         found |= set(re.findall(rf'"((?:{"|".join(SUBJECTS)})\.[a-z_]+)"', source))
-    assert told == found
-    assert {kind.partition(".")[0] for kind in found} == set(SUBJECTS)
+    assert told == KINDS == found | ANNOUNCED
+    assert found & ANNOUNCED == set()
+    assert {kind.partition(".")[0] for kind in KINDS} == set(SUBJECTS)
 
 
 def test_the_line_shown_has_the_members_of_a_line(world: World) -> None:
