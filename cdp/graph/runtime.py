@@ -20,6 +20,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
+    get_named_type,
     is_abstract_type,
     is_non_null_type,
 )
@@ -40,6 +41,7 @@ from cdp.graph.given import Variables, nullable, shape
 from cdp.graph.mixed import CONCRETE
 from cdp.graph.plan import Execution, Plan
 from cdp.graph.refusal import LimitExceeded, TooSlow, ValueInvalid, graphql_error
+from cdp.graph.selection import collect
 from cdp.graph.writing import Writing
 from cdp.limits import Limits
 
@@ -79,6 +81,7 @@ class GraphContext:
     not in the cache, and the limit that is `exceeded`.
     """
 
+    runner: "GraphRunner"
     viewer: Viewer
     today: date
     pool: AsyncConnectionPool[AsyncConnection[Any]]
@@ -122,9 +125,13 @@ class PlanCache:
 class GraphRunner:
     """Compiles and runs root fields of one schema."""
 
-    def __init__(self, registry: Registry, schema: GraphQLSchema) -> None:
+    def __init__(
+        self, registry: Registry, schema: GraphQLSchema, roots: Mapping[str, Mapping[str, GraphField]]
+    ) -> None:
+        """`roots`: declarations of root fields by name, by the type that has them."""
         self.registry = registry
         self.schema = schema
+        self.roots = roots
         self.plans = PlanCache()
 
     async def answer(
@@ -141,13 +148,7 @@ class GraphRunner:
         none of them reaches the database.
         """
         context = info.context
-        try:
-            plan = self._plan(declared, info, context, node)
-            parameters = plan.parameters(Execution(variables_of(info), context.viewer, context.today, source))
-        except GraphQLError as error:
-            if isinstance(error.original_error, LimitExceeded):
-                context.exceeded = error.original_error
-            raise
+        plan, parameters = self._compiled(declared, info, node=node, source=source)
         context.depth = max(context.depth, plan.depth)
         context.nodes += plan.nodes
         if context.nodes > context.limits.nodes:
@@ -160,6 +161,53 @@ class GraphRunner:
             return Answer(None, plan.refusals)
         found = await run_statement(context, plan.sql, parameters, prepare=not plan.by_value)
         return Answer(found, plan.refusals)
+
+    def prepare(self, info: GraphQLResolveInfo[GraphContext]) -> None:
+        """Compile all that a mutation's payload asks of the graph, before anything is written.
+
+        Raises GraphQLError for what would be refused afterwards: a scope that is missing, a limit, a value.
+        """
+        context = info.context
+        payload = cast("GraphQLObjectType", get_named_type(info.return_type))
+        declared = self.roots.get(payload.name, {})
+        nodes = context.nodes
+        fields = collect(info.field_nodes, frozenset({payload.name}), info.fragments, variables_of(info))
+        for key, asked in fields.items():
+            name = asked[0].name.value
+            if name not in declared:
+                continue
+            below = info._replace(
+                field_name=name,
+                field_nodes=asked,
+                return_type=payload.fields[name].type,
+                parent_type=payload,
+                path=info.path.add_key(key, payload.name),
+            )
+            plan, _ = self._compiled(declared[name], below, source=_Unwritten())
+            if plan.refusals:
+                raise plan.refusals[0]
+            nodes += plan.nodes
+        if nodes > context.limits.nodes:
+            context.exceeded = LimitExceeded(limit="nodes", asked=nodes, most=context.limits.nodes)
+            raise graphql_error(context.exceeded, list(info.field_nodes))
+
+    def _compiled(
+        self,
+        declared: GraphField,
+        info: GraphQLResolveInfo[GraphContext],
+        *,
+        node: GraphType | None = None,
+        source: Any,
+    ) -> tuple[Plan, list[Any]]:
+        """A root field's plan and its parameters' values. Raises GraphQLError, and remembers which limit was exceeded."""
+        context = info.context
+        try:
+            plan = self._plan(declared, info, context, node)
+            return plan, plan.parameters(Execution(variables_of(info), context.viewer, context.today, source))
+        except GraphQLError as error:
+            if isinstance(error.original_error, LimitExceeded):
+                context.exceeded = error.original_error
+            raise
 
     def _plan(
         self,
@@ -207,6 +255,13 @@ class GraphRunner:
             for definition in info.operation.variable_definitions or ()
             if (name := definition.variable.name.value) in values
         )
+
+
+class _Unwritten:
+    """A payload before anything was written: what its compiled fields are asked of has no ids yet."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
 
 
 def _stands_alone(info: GraphQLResolveInfo[GraphContext]) -> bool:
@@ -305,14 +360,14 @@ def read_decoded(source: Any, info: GraphQLResolveInfo[GraphContext], **_argumen
     return source[info.path.key]
 
 
-def install(runner: GraphRunner, roots: Mapping[str, Mapping[str, GraphField]], connection_types: list[str]) -> None:
-    """Put resolvers into the schema: compiled answers for `roots` (type → field → declaration), decoded reads elsewhere."""
+def install(runner: GraphRunner, connection_types: list[str]) -> None:
+    """Put resolvers into the schema: compiled answers for the roots, decoded reads elsewhere."""
     schema = runner.schema
     for declared_type in runner.registry.types.values():
         _read_decoded_fields(schema, declared_type.name)
     for name in connection_types:
         _read_decoded_fields(schema, name)
-    for type_name, fields in roots.items():
+    for type_name, fields in runner.roots.items():
         owner = cast("GraphQLObjectType", schema.type_map[type_name])
         for field_name, declared in fields.items():
             owner.fields[field_name].resolve = _resolver(runner, declared)

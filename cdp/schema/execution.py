@@ -115,10 +115,9 @@ schema: Final = _Schema(
     execution_context_class=GraphExecutor,
     extensions=[_Documents],
 )
-runner: Final = GraphRunner(graph, schema._schema)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
+runner: Final = GraphRunner(graph, schema._schema, _roots)  # noqa: SLF001 — Strawberry's documented way to the graphql-core schema
 install(
     runner,
-    _roots,
     [name for name in schema._schema.type_map if name.endswith(CONNECTION_PARTS) and not name.startswith("__")],  # noqa: SLF001
 )
 install_events(runner, _roots["Subscription"])
@@ -182,6 +181,7 @@ class Graph:
     def context(self, viewer: Viewer, *, today: date | None = None, checked: bool = False) -> GraphContext:
         """What one operation runs with; `today` is the seller's date unless a test sets it."""
         return GraphContext(
+            runner=runner,
             viewer=viewer,
             pool=self.pool,
             today=today or datetime.now(self._zone).date(),

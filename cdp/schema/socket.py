@@ -183,6 +183,7 @@ class _Caller:
         graph: Graph = self._state.graph
         usual = graph.context(tool)
         return SubscriptionContext(
+            runner=usual.runner,
             viewer=tool,
             pool=usual.pool,
             today=usual.today,

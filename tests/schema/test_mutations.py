@@ -49,6 +49,7 @@ class Desk:
     connection: Connection[Any]
     sources: Mapping[str, UUID]
     reader: str
+    writer: str
 
     def people(self, count: int = 2) -> list[str]:
         """New customers, oldest first, each with a user id, an e-mail address, traits and one contact."""
@@ -99,6 +100,7 @@ def desk(shared_database_url: str, settings_for: Callable[..., Settings]) -> Ite
     with connect(shared_database_url, "cdp_app") as connection:
         editor = create_client(connection, name="Desk", scopes=[*READ_SCOPES, Scope.IDENTITY_WRITE])
         reader = create_client(connection, name="Reader", scopes=READ_SCOPES)
+        writer = create_client(connection, name="Writer", scopes=[Scope.GRAPH_READ, Scope.IDENTITY_WRITE])
         sources = make_sources(connection, ["web"])
     with (
         serve(create_app(settings_for())) as url,
@@ -107,7 +109,13 @@ def desk(shared_database_url: str, settings_for: Callable[..., Settings]) -> Ite
     ):
         made = Door(url=url, http=http, tool=editor, narrow=reader, token="")
         door = Door(url=url, http=http, tool=editor, narrow=reader, token=made.token_of(editor))
-        yield Desk(door=door, connection=connection, sources=sources, reader=made.token_of(reader))
+        yield Desk(
+            door=door,
+            connection=connection,
+            sources=sources,
+            reader=made.token_of(reader),
+            writer=made.token_of(writer),
+        )
 
 
 def test_two_customers_become_one_and_the_payload_shows_it(desk: Desk) -> None:
@@ -217,6 +225,32 @@ def test_without_the_scope_nothing_happens_and_the_error_names_it(desk: Desk) ->
         [error] = body["errors"]
         assert error["extensions"]["code"] == "scope_missing"
         assert error["extensions"]["scope"] == "identity:write"
+    assert contents(desk.connection) == before
+
+
+HALF = "accounts(first: 100) { nodes { orders(first: 50) { nodes { lines(first: 10) { nodes { name } } } } } }"
+DEEP = "contacts { nodes { person { " * 11 + "id" + " } } }" * 11
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "path"),
+    [
+        ("customer { id email }", "scope_missing", ["customerMerge", "customer", "email"]),
+        ("it: customer { orders(first: 101) { totalCount } }", "page_invalid", ["customerMerge"]),
+        ('customer { orders(after: "no") { nodes { id } } }', "cursor_invalid", ["customerMerge"]),
+        (f"customer {{ {DEEP} }}", "limit_exceeded", ["customerMerge"]),
+        (f"a: customer {{ {HALF} }} b: customer {{ {HALF} }}", "limit_exceeded", ["customerMerge"]),
+    ],
+)
+def test_a_payload_that_would_be_refused_is_refused_before_anything_is_written(
+    desk: Desk, asked: str, code: str, path: list[str]
+) -> None:
+    ids = desk.people()
+    before = contents(desk.connection)
+    document = f"mutation($ids: [ID!]!) {{ customerMerge(input: {{ids: $ids}}) {{ {asked} userErrors {{ code }} }} }}"
+    body = desk.door.ask(document, variables={"ids": ids}, token=desk.writer).json()
+    assert [(one["extensions"]["code"], one["path"]) for one in body["errors"]] == [(code, path)]
+    assert body["data"] == {"customerMerge": None}
     assert contents(desk.connection) == before
 
 

@@ -43,10 +43,15 @@ def author(info: strawberry.Info, reason: str | None) -> Author:
 
 
 async def work(info: strawberry.Info, act: Callable[[Connection[Any]], T]) -> T:
-    """What `act` did, committed. What the payload shows is read where it was written, from here on."""
+    """What `act` did, committed. What the payload shows is read where it was written, from here on.
+
+    What the payload asks is compiled first: where it would be refused, nothing is changed.
+    """
+    raw = info._raw_info  # noqa: SLF001 — as above
     writing = info.context.writing
     if writing is None:  # a socket, or a graph that was opened for reading alone
-        raise graphql_error(NothingChangesHere(), list(info._raw_info.field_nodes))  # noqa: SLF001 — as above
+        raise graphql_error(NothingChangesHere(), list(raw.field_nodes))
+    info.context.runner.prepare(raw)
     outcome: T = await writing.run(act)
     info.context.pool = writing.pool
     return outcome
