@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -243,7 +244,7 @@ def _prepare(
             if number >= len(batches) - probe_last or (probe_every and number % probe_every == 0):
                 probes[number] = f"probe-{probe_name}-{number:06}"
                 bodies[-1] = probe(probes[number]).body
-            body = b'{"batch":[' + b",".join(bodies) + b'],"sentAt":"2026-11-01T12:00:00.000Z"}'
+            body = b'{"batch":[' + b",".join(bodies) + b'],"sentAt":"%b"}' % datetime.now(UTC).isoformat().encode()
             output.write(len(body).to_bytes(4, "big") + body)
     return file, probes
 

@@ -1,4 +1,5 @@
-"""The messages: what a shop's visitors do, as analytics.js tells it. Made from a number each, so that every run sends the same.
+"""The messages: what a shop's visitors do, as analytics.js tells it. Drawn with a seed, so that every run
+sends the same but for the time.
 
 Of a hundred messages 40 are pages, 20 other events, 20 identify, 15 product events and 5 `Order Completed`. A visitor
 has one device; every third has signed in and brings user id and e-mail address. About 700 bytes each.
@@ -23,7 +24,6 @@ _LAST: Final = ("Almeida", "Berg", "Costa", "Duarte", "Engel", "Ferro", "Gomez",
 _BROWSER: Final = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 )
-_BEGAN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Prepared(NamedTuple):
@@ -36,21 +36,21 @@ class Prepared(NamedTuple):
 def visits(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
     """`count` messages of visitors drawn at random; `name` makes their ids new."""
     chance = random.Random(name)
-    for _ in range(count):
-        yield message(_new_id(chance), chance.choice(visitors), chance)
+    for at in _times(count):
+        yield message(_new_id(chance), chance.choice(visitors), at, chance)
 
 
 def first_visits(name: str, visitors: range) -> Iterator[Prepared]:
     """One message of each visitor."""
     chance = random.Random(name)
-    for visitor in visitors:
-        yield message(_new_id(chance), visitor, chance)
+    for visitor, at in zip(visitors, _times(len(visitors)), strict=True):
+        yield message(_new_id(chance), visitor, at, chance)
 
 
-def message(message_id: str, visitor: int, chance: random.Random) -> Prepared:
+def message(message_id: str, visitor: int, at: datetime, chance: random.Random) -> Prepared:
     """A visitor's message of a kind drawn from the mix."""
     kind = chance.choice(_KINDS)
-    told = _envelope(message_id, visitor, chance)
+    told = _envelope(message_id, visitor, at, chance)
     if kind == "page":
         name = chance.choice(_PAGES)
         told |= {
@@ -73,7 +73,7 @@ def message(message_id: str, visitor: int, chance: random.Random) -> Prepared:
 def probe(number: str) -> Prepared:
     """An order of somebody new, by whose number one can ask whether it has arrived."""
     chance = random.Random(number)
-    told = _envelope(number, 0, chance)
+    told = _envelope(number, 0, datetime.now(UTC), chance)
     told |= {"anonymousId": f"probe-{number}", "userId": None}
     told |= {"type": "track", "event": "Order Completed", "properties": _order(number, chance)}
     return Prepared(number, orjson.dumps(told))
@@ -83,15 +83,20 @@ def _new_id(chance: random.Random) -> str:
     return f"ajs-next-{UUID(int=chance.getrandbits(128), version=4)}"
 
 
-def _envelope(message_id: str, visitor: int, chance: random.Random) -> dict[str, Any]:
-    at = (_BEGAN + timedelta(seconds=chance.randrange(300 * 86_400))).isoformat(timespec="milliseconds")
+def _times(count: int) -> Iterator[datetime]:
+    """One after the other, up to now: messages come in the order in which things happen."""
+    began = datetime.now(UTC) - timedelta(milliseconds=count)
+    return (began + timedelta(milliseconds=number) for number in range(count))
+
+
+def _envelope(message_id: str, visitor: int, at: datetime, chance: random.Random) -> dict[str, Any]:
     path = f"/shop/{chance.randrange(2_000)}"
     signed_in = {"userId": f"user-{visitor}"} if visitor % SIGNED_IN_EVERY == 0 else {}
     return {
         "messageId": message_id,
         "anonymousId": f"{visitor * 2_654_435_761 % (1 << 32):08x}-7c1e-4b52-9d3a-{visitor:012x}",
         **signed_in,
-        "timestamp": at.replace("+00:00", "Z"),
+        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "context": {
             "library": {"name": "analytics.js", "version": "next-1.77.0"},
             "page": {

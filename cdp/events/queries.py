@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from psycopg import AsyncConnection, Connection
 
+from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
 
 if TYPE_CHECKING:
@@ -115,20 +116,20 @@ def finish_messages(
     connection.execute(
         STATEMENTS["mark_messages"],
         {
-            "source_ids": [one.source_id for one in messages],
-            "message_ids": [one.message_id for one in messages],
-            "states": ["failed" if one.key in failures else "done" for one in messages],
+            "source_ids": as_array([one.source_id for one in messages]),
+            "message_ids": as_array([one.message_id for one in messages]),
+            "states": as_array(["failed" if one.key in failures else "done" for one in messages]),
         },
     )
     if failures:
         connection.execute(
             STATEMENTS["put_failures"],
             {
-                "source_ids": [source_id for source_id, _ in failures],
-                "message_ids": [message_id for _, message_id in failures],
-                "stages": [failure.stage for failure in failures.values()],
-                "codes": [failure.code for failure in failures.values()],
-                "errors": [failure.error for failure in failures.values()],
+                "source_ids": as_array([source_id for source_id, _ in failures]),
+                "message_ids": as_array([message_id for _, message_id in failures]),
+                "stages": as_array([failure.stage for failure in failures.values()]),
+                "codes": as_array([failure.code for failure in failures.values()]),
+                "errors": as_array([failure.error for failure in failures.values()]),
             },
         )
     done = [one for one in messages if one.key not in failures]
@@ -159,7 +160,10 @@ def interaction_keys(
     """Interactions known under these keys."""
     rows = connection.execute(
         STATEMENTS["interaction_keys"],
-        {"source_ids": [source_id for source_id, _ in keys], "external_ids": [external for _, external in keys]},
+        {
+            "source_ids": as_array([source_id for source_id, _ in keys]),
+            "external_ids": as_array([external for _, external in keys]),
+        },
     )
     return {
         (source_id, external_id): InteractionHome(record_id=record_id, customer_id=customer_id, version=version)
@@ -181,30 +185,30 @@ def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "In
     ids = [interaction_id for interaction_id, _ in puts]
     records = [record for _, record in puts]
     given: dict[str, Any] = {
-        "customer_ids": [one.customer_id for one in records],
-        "interaction_ids": ids,
-        "profile_ids": [one.profile_id for one in records],
-        "source_ids": [one.source_id for one in records],
-        "kinds": [one.kind for one in records],
-        "directions": [one.direction for one in records],
-        "names": [one.name for one in records],
-        "topics": [one.topic for one in records],
-        "products": [one.product for one in records],
-        "channels": [one.channel for one in records],
-        "divisions": [one.division for one in records],
-        "locations": [one.location for one in records],
-        "occurred_at": [one.occurred_at for one in records],
-        "durations": [one.duration_seconds for one in records],
-        "properties": [msgspec.json.encode(dict(one.properties)).decode() for one in records],
-        "suspects": [one.time_suspect for one in records],
+        "customer_ids": as_array([one.customer_id for one in records]),
+        "interaction_ids": as_array(ids),
+        "profile_ids": as_array([one.profile_id for one in records]),
+        "source_ids": as_array([one.source_id for one in records]),
+        "kinds": as_array([one.kind for one in records]),
+        "directions": as_array([one.direction for one in records]),
+        "names": as_array([one.name for one in records]),
+        "topics": as_array([one.topic for one in records]),
+        "products": as_array([one.product for one in records]),
+        "channels": as_array([one.channel for one in records]),
+        "divisions": as_array([one.division for one in records]),
+        "locations": as_array([one.location for one in records]),
+        "occurred_at": as_array([one.occurred_at for one in records]),
+        "durations": as_array([one.duration_seconds for one in records]),
+        "properties": as_array([msgspec.json.encode(dict(one.properties)).decode() for one in records]),
+        "suspects": as_array([one.time_suspect for one in records]),
     }
     connection.execute(STATEMENTS["put_interactions"], given)
     keys = {
         "source_ids": given["source_ids"],
-        "external_ids": [one.external_id for one in records],
-        "record_ids": ids,
+        "external_ids": as_array([one.external_id for one in records]),
+        "record_ids": given["interaction_ids"],
         "customer_ids": given["customer_ids"],
-        "versions": [one.version for one in records],
+        "versions": as_array([one.version for one in records]),
     }
     connection.execute(STATEMENTS["put_interaction_keys"], keys)
 
