@@ -4,7 +4,7 @@
 caller's transaction under the exclusive customers' lock, and call `rehome` of the facts' rooms where profiles move.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,12 +18,14 @@ from cdp.db.ids import time_ordered_id
 from cdp.feed import append
 from cdp.identify import queries
 from cdp.identify.claims import Attached, Author, ClaimDraft, Decision, ProfileKey, profile_node
+from cdp.identify.crowding import counting
 from cdp.identify.gathering import Told, gather
 from cdp.identify.identifier import Identifier
-from cdp.identify.queries import CustomerIdentifier, SourceTrust, StoredClaim
+from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust, StoredClaim
 from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
-from cdp.identify.resolution import resolve
-from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.resolution import Resolution, resolve
+from cdp.identify.rules import Rules
+from cdp.identify.ruling import rules_in_force
 from cdp.identify.telling import Redrawn, customer_changes
 
 
@@ -44,20 +46,22 @@ def apply_claims(
     drafts: Sequence[ClaimDraft],
     *,
     decisions: Sequence[Decision] = (),
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
 ) -> Mapping[ProfileKey, Attached]:
     """Make the customers follow from these claims too; where each draft's profile is now, by its key in normal form.
 
     The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
     statements whatever the batch's size, the last of which tells the change feed. Raises BlockedKey, before anything
-    is written, for a draft whose key points at nobody.
+    is written, for a draft whose key points at nobody. `rules`: those in force, if not given.
     """
+    rules = rules or rules_in_force(connection)
     trust = queries.sources(connection, {draft.source_id for draft in drafts})
     told = gather(drafts, {source_id: one.region for source_id, one in trust.items()})
     attached = queries.profile_keys(connection, told.profiles.keys())
     known = _Known(attached=attached, new={key: time_ordered_id() for key in told.profiles if key not in attached})
-    changed = queries.put_claims(connection, told.claims, known.profile_ids)
-    seeds = _seeds(told, changed, known, decisions, queries.put_decisions(connection, decisions))
+    seeds = queries.put_claims(connection, told.claims, known.profile_ids, rules)
+    news = queries.put_decisions(connection, decisions)
+    seeds |= {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
     organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
     seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
     moved: set[UUID] = set()
@@ -65,7 +69,7 @@ def apply_claims(
     if seeds:
         attached, redrawn = _redraw(connection, told, known, seeds, trust=trust, rules=rules)
         moved = set(redrawn.drawn.homes.values()) if redrawn.drawn else set()
-    described = _tell_what_was_seen(connection, told, known, attached, moved)
+    described = set(_tell_what_was_seen(connection, told, known, attached, moved)) | redrawn.quarantined
     append(connection, customer_changes(redrawn, described))
     return attached
 
@@ -76,12 +80,13 @@ def apply_decisions(
     *,
     withdrawn: Collection[Decision],
     author: Author,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
 ) -> tuple[MergeRecord, ...]:
     """Make the customers follow from these decisions too, and no longer from those `withdrawn`; what the ledger says of it.
 
     The caller holds `hold_customers_exclusive` and commits. Records are the author's, also where a claim did the rest.
     """
+    rules = rules or rules_in_force(connection)
     queries.withdraw_decisions(connection, [one.decision_id for one in withdrawn])
     queries.put_decisions(connection, decisions)
     seeds = {node for one in (*decisions, *withdrawn) for node in (one.one, one.other)}
@@ -89,22 +94,9 @@ def apply_decisions(
     _, redrawn = _redraw(connection, gather((), {}), nobody, seeds, trust={}, rules=rules, author=author)
     if redrawn.drawn is None:
         return ()
-    described = queries.describe_customers(connection, set(redrawn.drawn.homes.values()))
+    described = set(queries.describe_customers(connection, set(redrawn.drawn.homes.values()))) | redrawn.quarantined
     append(connection, customer_changes(redrawn, described))
     return redrawn.drawn.merges
-
-
-def _seeds(
-    told: Told, changed: set[UUID], known: _Known, decisions: Iterable[Decision], news: set[UUID]
-) -> set[Identifier]:
-    """The nodes from which customers must be resolved again."""
-    profile_ids = known.profile_ids
-    seeds = {identifier for claim_id in changed for identifier in told.claims[claim_id].said}
-    seeds |= {profile_node(profile_ids[told.claims[claim_id].key]) for claim_id in changed}
-    for decision in decisions:
-        if decision.decision_id in news:
-            seeds |= {decision.one, decision.other}
-    return seeds
 
 
 def _redraw(
@@ -124,28 +116,52 @@ def _redraw(
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
     before = queries.owners(connection, identifiers)
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
+    decisions = queries.decisions_about(connection, nodes)
     resolution = resolve(
         claims.values(),
-        queries.decisions_about(connection, nodes),
+        decisions,
         rules,
         shared=frozenset(one for one, owner in before.items() if owner is None),
     )
+    queries.set_aside(connection, resolution.crowding)
+    read = claims.keys()
+    stored_claims = _counting(stored_claims, resolution)
+    claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     drawn = redraw(resolution, claims, stored, time_ordered_id)
     if author is not None:
         drawn = replace(drawn, merges=tuple(_signed(one, author) for one in drawn.merges))
     _store(connection, told, known, drawn, owners_before=before)
-    queries.change_refusals(connection, claims.keys(), resolution.refusals)
+    queries.change_refusals(connection, read, resolution.refusals)
     customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
     others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
     after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
     shown = queries.shown(connection, customers)
+    if resolution.crowding.last:
+        after = _seen_last(after, shown)
     queries.change_shown(connection, shown, after)
     homes = {one.profile_id: one.customer_id for one in known.attached.values()} | dict(drawn.homes)
     attached = {
         key: Attached(profile_id=profile_id, customer_id=homes[profile_id])
         for key, profile_id in known.profile_ids.items()
     }
-    return attached, Redrawn(drawn=drawn, before=shown, after=after)
+    quarantined: set[UUID] = set()
+    if max(len(claims), len(identifiers), len(decisions)) >= rules.size.least:
+        quarantined = queries.quarantine(connection, set(drawn.homes.values()), drawn.quarantined)
+    return attached, Redrawn(drawn=drawn, before=shown, after=after, quarantined=frozenset(quarantined))
+
+
+def _counting(stored: Mapping[UUID, StoredClaim], resolution: Resolution) -> dict[UUID, StoredClaim]:
+    """The claims that count, with what counts of them."""
+    cut = counting((one.claim for one in stored.values()), resolution.crowding)
+    return {one.claim_id: replace(stored[one.claim_id], claim=one) for one in cut if not one.is_set_aside}
+
+
+def _seen_last(after: Shown, before: Shown) -> dict[tuple[UUID, Identifier], CustomerIdentifier]:
+    """What is shown, seen no less lately than before: the latest claims may be among those set aside."""
+    return {
+        place: replace(one, last_seen_at=max(one.last_seen_at, before[place].last_seen_at)) if place in before else one
+        for place, one in after.items()
+    }
 
 
 def _signed(record: MergeRecord, author: Author) -> MergeRecord:

@@ -57,7 +57,10 @@ class Attached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim as resolution sees it. `identifiers` includes the profile's own key."""
+    """A claim as resolution sees it. `identifiers` includes the profile's own key.
+
+    `is_set_aside`: it doesn't count about its profile, about which enough is claimed (see `crowding`).
+    """
 
     claim_id: UUID
     profile_id: UUID
@@ -67,6 +70,7 @@ class Claim:
     first_at: datetime
     first_message_id: str
     identifiers: tuple[Identifier, ...]
+    is_set_aside: bool = False
 
     @property
     def order(self) -> tuple[datetime, UUID, str, UUID]:
@@ -83,7 +87,7 @@ class Decision:
 
     Of two: link, they belong together; part, they never do; unlink, the identifier doesn't speak for that profile's customer,
     whoever claims it. Of one identifier: block, it points at nobody; shared or unshared, it does or doesn't point at too many.
-    Of one profile's node: grow or closed, its quarantined customer may take up more or not. The latest about the same counts.
+    Of one node of a quarantined customer: grow or closed, it may take up more (`most`) or not. The latest about the same counts.
     """
 
     decision_id: UUID
@@ -94,6 +98,7 @@ class Decision:
     decided_at: datetime
     actor: str = "system"
     reason: str | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

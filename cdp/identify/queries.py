@@ -3,7 +3,7 @@
 Everything here runs inside the caller's transaction, which holds the customers' lock (`cdp.db.locks`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString, cast
@@ -15,10 +15,13 @@ from psycopg import Connection
 from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
 from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, profile_node
+from cdp.identify.crowding import Crowding, Order, counts_on_arrival
 from cdp.identify.gathering import ToldAffiliation, ToldClaim
+from cdp.identify.history import Event
 from cdp.identify.identifier import Identifier
 from cdp.identify.redrawing import MergeRecord, Move, StoredProfile
-from cdp.identify.resolution import Refusal
+from cdp.identify.resolution import Quarantine, Refusal
+from cdp.identify.rules import Rules
 
 STATEMENTS: Final = load_statements("cdp.identify")
 
@@ -78,9 +81,12 @@ def profile_keys(connection: Connection[Any], keys: Collection[ProfileKey]) -> d
 
 
 def put_claims(
-    connection: Connection[Any], told: Mapping[UUID, ToldClaim], profile_ids: Mapping[ProfileKey, UUID]
-) -> set[UUID]:
-    """Store claims; return those that change what follows: new ones, and those whose first time is now earlier."""
+    connection: Connection[Any], told: Mapping[UUID, ToldClaim], profile_ids: Mapping[ProfileKey, UUID], rules: Rules
+) -> set[Identifier]:
+    """Store claims; return what those say that change what follows: new ones, and those whose first time is now earlier.
+
+    What such a claim says of a node that has enough earlier ones is kept and set aside, and changes nothing.
+    """
     rows = connection.execute(STATEMENTS["claim_times"], {"claim_ids": as_array(list(told))})
     known = {claim_id: ((first_at, message_id), last_at) for claim_id, first_at, message_id, last_at in rows}
     changed, puts = set(), []
@@ -100,14 +106,75 @@ def put_claims(
         ("claim_ids", "source_ids", "profile_ids", "first_at", "first_message_ids", "last_at"),
         puts,
     )
-    said = []
-    for claim_id, claim in told.items():
+    full = full_nodes(connection, {node for one in changed for node in _nodes(told[one], profile_ids)})
+    said: list[tuple[Any, ...]] = []
+    aside: list[tuple[Any, ...]] = []
+    back: list[tuple[Any, ...]] = []
+    seeds: set[Identifier] = set()
+    for claim_id in changed:
+        nodes = _nodes(told[claim_id], profile_ids)
+        late = set(late_nodes(told[claim_id], profile_ids, full, rules)) if full else set()
         if claim_id not in known:
-            node = profile_node(profile_ids[claim.key])
-            said.append((*node, claim_id, node.value))
-            said.extend((*identifier, claim_id, given) for identifier, given in claim.said.items())
-    _put(connection, "put_claim_identifiers", ("namespaces", "values", "claim_ids", "given"), said)
-    return changed
+            said.extend((*node, claim_id, given) for node, given in nodes.items() if node not in late)
+            aside.extend((*node, claim_id, nodes[node]) for node in late)
+        else:
+            back.extend((*node, claim_id) for node in nodes if node in full and node not in late)
+        seeds |= nodes.keys() - late
+    names = ("namespaces", "values", "claim_ids")
+    _put(connection, "put_claim_identifiers", (*names, "given"), said)
+    _put(connection, "put_set_aside", (*names, "given"), aside)
+    _put(connection, "take_back", names, back)
+    return seeds
+
+
+def _nodes(claim: ToldClaim, profile_ids: Mapping[ProfileKey, UUID]) -> dict[Identifier, str]:
+    """What a claim is about, with values as given: its profile, and what it says."""
+    node = profile_node(profile_ids[claim.key])
+    return {node: node.value, **claim.said}
+
+
+def late_nodes(
+    claim: ToldClaim, profile_ids: Mapping[ProfileKey, UUID], full: Mapping[Identifier, Order], rules: Rules
+) -> Iterator[Identifier]:
+    """The full nodes about which a new claim surely doesn't count."""
+    own = profile_node(profile_ids[claim.key])
+    order = (claim.first[0], claim.key.source_id, claim.first[1], claim.claim_id)
+    key = Identifier(*claim.key[1:])
+    for node in _nodes(claim, profile_ids):
+        if node in full and not counts_on_arrival(order, node, full, own=own, key=key, rules=rules):
+            yield node
+
+
+def full_nodes(connection: Connection[Any], nodes: Collection[Identifier]) -> dict[Identifier, Order]:
+    """Which of these nodes have enough claims, and the place of the last that counts."""
+    if not nodes:
+        return {}
+    namespaces, values = _columns(nodes, 2)
+    rows = connection.execute(STATEMENTS["full_nodes"], {"namespaces": namespaces, "values": values})
+    return {Identifier(namespace, value): tuple(order) for namespace, value, *order in rows}
+
+
+def set_aside(connection: Connection[Any], crowded: Crowding) -> None:
+    """Set aside what no longer counts, and remember which nodes are full."""
+    if not crowded.last:
+        return
+    names = ("namespaces", "values")
+    _put(connection, "set_aside", (*names, "claim_ids"), [(*node, claim_id) for claim_id, node in crowded.set_aside])
+    held = full_nodes(connection, crowded.last.keys())
+    news = [(*node, *order) for node, order in crowded.last.items() if held.get(node) != order]
+    _put(connection, "put_full_nodes", (*names, "at", "source_ids", "message_ids", "claim_ids"), news)
+
+
+def quarantine(
+    connection: Connection[Any], customer_ids: Collection[UUID], quarantined: Mapping[UUID, Quarantine]
+) -> set[UUID]:
+    """Of these customers quarantine those, and no others; returns those of which that is news."""
+    rows = [
+        (one, quarantined[one].at, quarantined[one].reason) if one in quarantined else (one, None, None)
+        for one in customer_ids
+    ]
+    given = dict(zip(("customer_ids", "at", "why"), _columns(rows, 3), strict=True))
+    return {customer_id for (customer_id,) in connection.execute(STATEMENTS["quarantine"], given)}
 
 
 def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) -> set[UUID]:
@@ -116,20 +183,55 @@ def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) ->
     for one in sorted(decisions, key=lambda one: one.decided_at):
         earliest.setdefault(one.decision_id, one)
     rows = [
-        (one.decision_id, one.kind, *one.one, *one.other, one.rule, one.actor, one.reason, one.decided_at)
+        (one.decision_id, one.kind, *one.one, *one.other, one.rule, one.actor, one.reason, one.decided_at, one.most)
         for one in earliest.values()
     ]
     if not rows:
         return set()
-    columns = _columns(rows, 10)
+    columns = _columns(rows, 11)
     names = ("decision_ids", "kinds", "one_namespaces", "one_values", "other_namespaces", "other_values", "rules")
-    given = dict(zip((*names, "actors", "reasons", "decided_at"), columns, strict=True))
+    given = dict(zip((*names, "actors", "reasons", "decided_at", "most"), columns, strict=True))
     return {decision_id for (decision_id,) in connection.execute(STATEMENTS["put_decisions"], given)}
 
 
 def withdraw_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
     """These decisions are no longer in force; they stay on record."""
     _put(connection, "withdraw_decisions", ("decision_ids",), [(one,) for one in decision_ids])
+
+
+def reinstate_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
+    """These decisions, withdrawn for a merge that is undone, are in force again."""
+    _put(connection, "reinstate_decisions", ("decision_ids",), [(one,) for one in decision_ids])
+
+
+def free_values(connection: Connection[Any], identifiers: Collection[Identifier]) -> None:
+    """Values that pointed at nobody may tie customers again: what is connected through them is from now on."""
+    _put(connection, "free_values", ("namespaces", "values"), list(identifiers))
+
+
+def staff_source(connection: Connection[Any]) -> UUID:
+    """The source of what no system told, only people of the company; made when first needed."""
+    connection.execute(STATEMENTS["make_staff_source"])
+    row = connection.execute(STATEMENTS["staff_source"]).fetchone()
+    assert row is not None  # noqa: S101 — it was just made
+    return cast("UUID", row[0])
+
+
+def put_events(connection: Connection[Any], events: Iterable[Event]) -> None:
+    """Lines of customers' histories."""
+    names = ("customer_ids", "kinds", "others", "identifiers", "actors", "reasons")
+    rows = [
+        (
+            one.customer_id,
+            one.kind,
+            msgspec.json.encode([other.hex for other in one.other_customer_ids]).decode(),
+            msgspec.json.encode(one.identifiers).decode(),
+            one.actor,
+            one.reason,
+        )
+        for one in events
+    ]
+    _put(connection, "put_events", names, rows)
 
 
 def component(
@@ -142,7 +244,9 @@ def component(
     connection.execute(_BY_INDEX)
     rows = connection.execute(STATEMENTS["component"], {"namespaces": namespaces, "values": values}).fetchall()
     connection.execute(_AS_USUAL)
-    stored = connection.execute(STATEMENTS["profiles"], {"profile_ids": as_array(list({row[1] for row in rows}))}).fetchall()
+    stored = connection.execute(
+        STATEMENTS["profiles"], {"profile_ids": as_array(list({row[1] for row in rows}))}
+    ).fetchall()
     kinds: dict[UUID, tuple[Identifier, Kind]] = {
         profile_id: (Identifier(*key[1:]), kind) for profile_id, (key, kind) in untold.items()
     }
@@ -157,7 +261,7 @@ def component(
         )
     claims: dict[UUID, StoredClaim] = {}
     for claim_id, profile_id, source_id, first_at, message_id, last_at, *said in rows:
-        identifiers = tuple(Identifier(*pair) for pair in zip(said[0], said[1], strict=True))
+        identifiers = tuple(Identifier(*pair) for pair in zip(said[0] or (), said[1] or (), strict=True))
         key_identifier, kind = kinds[profile_id]
         claim = Claim(
             claim_id=claim_id,
@@ -168,9 +272,12 @@ def component(
             first_at=first_at,
             first_message_id=message_id,
             identifiers=identifiers,
+            is_set_aside=said[3],
         )
-        claims[claim_id] = StoredClaim(claim=claim, last_at=last_at, given=dict(zip(identifiers, said[2], strict=True)))
-    reached = {stored_claim.claim.profile_id for stored_claim in claims.values()}
+        given = dict(zip(identifiers, said[2] or (), strict=True))
+        claims[claim_id] = StoredClaim(claim=claim, last_at=last_at, given=given)
+    # Claims set aside lead to profiles of which not all is read.
+    reached = {one.claim.profile_id for one in claims.values() if not one.claim.is_set_aside}
     return claims, {profile_id: profiles[profile_id] for profile_id in reached}
 
 
@@ -194,8 +301,9 @@ def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) 
             decided_at=decided_at,
             actor=actor,
             reason=reason,
+            most=most,
         )
-        for decision_id, kind, *pair, rule, decided_at, actor, reason in rows
+        for decision_id, kind, *pair, rule, decided_at, actor, reason, most in rows
     ]
 
 
@@ -265,6 +373,7 @@ def end_customers(
 ) -> None:
     """Write the merge ledger, take merged customers away, and lead their ids on."""
     names = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids", "rules", "claim_ids", "actors", "reasons")
+    names = (*names, "identifiers")
     rows = [
         (
             one.customer_id,
@@ -276,6 +385,7 @@ def end_customers(
             one.claim_id,
             one.actor,
             one.reason,
+            msgspec.json.encode(one.identifiers).decode(),
         )
         for one in merges
     ]
@@ -353,8 +463,8 @@ def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached,
     _put(connection, "put_affiliations", names, rows)
 
 
-def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], refusals: Iterable[Refusal]) -> None:
-    """Make the refusals of these claims what resolution says."""
+def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], refusals: Iterable[Refusal]) -> bool:
+    """Make the refusals of these claims what resolution says; whether any has gone or is for another reason."""
     rows = connection.execute(STATEMENTS["refusals"], {"claim_ids": as_array(list(claim_ids))})
     before = {(claim_id, namespace, value): reason for claim_id, namespace, value, reason in rows}
     after = {(one.claim_id, *one.identifier): one.reason for one in refusals}
@@ -362,6 +472,7 @@ def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], re
     _put(connection, "delete_refusals", names, [one for one in before if one not in after])
     changed = [(*one, reason) for one, reason in after.items() if before.get(one) != reason]
     _put(connection, "put_refusals", (*names, "reasons"), changed)
+    return any(after.get(one) != reason for one, reason in before.items())
 
 
 def see_customers(connection: Connection[Any], seen: Mapping[UUID, datetime]) -> None:

@@ -31,12 +31,12 @@ ON CONFLICT (namespace, value, claim_id) DO NOTHING;
 -- name: put_decisions
 -- Decisions not yet on record; one told again counts from its earliest time, and stays withdrawn if it was.
 INSERT INTO decision AS held (
-    decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, actor, reason, decided_at
+    decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, actor, reason, decided_at, most
 )
 SELECT * FROM unnest(
     %(decision_ids)s::uuid[], %(kinds)s::text[], %(one_namespaces)s::text[], %(one_values)s::text[],
     %(other_namespaces)s::text[], %(other_values)s::text[], %(rules)s::text[], %(actors)s::text[], %(reasons)s::text[],
-    %(decided_at)s::timestamptz[]
+    %(decided_at)s::timestamptz[], %(most)s::integer[]
 )
 ON CONFLICT (decision_id) DO UPDATE SET decided_at = least(held.decided_at, excluded.decided_at)
 WHERE excluded.decided_at < held.decided_at
@@ -46,6 +46,35 @@ RETURNING decision_id;
 -- Decisions that no longer count.
 UPDATE decision SET withdrawn_at = clock_timestamp()
 WHERE decision_id = ANY (%(decision_ids)s::uuid[]) AND withdrawn_at IS NULL;
+
+-- name: reinstate_decisions
+-- Decisions that count again.
+UPDATE decision SET withdrawn_at = NULL, withdrawn_merge_id = NULL WHERE decision_id = ANY (%(decision_ids)s::uuid[]);
+
+-- name: free_values
+-- Values that may point at somebody again.
+DELETE FROM identifier
+USING unnest(%(namespaces)s::text[], %(values)s::text[]) AS freed (namespace, value)
+WHERE (identifier.namespace, identifier.value) = (freed.namespace, freed.value) AND shared;
+
+-- name: make_staff_source
+-- The source of what people of the company say of who is who.
+INSERT INTO source (name, channel, identifier_namespace, verified) VALUES ('staff', 'crm', 'staff_id', true)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: staff_source
+-- Its id.
+SELECT source_id FROM source WHERE name = 'staff';
+
+-- name: put_events
+-- Lines of customers' histories.
+INSERT INTO identity_event (customer_id, kind, other_customer_ids, identifiers, actor, reason)
+SELECT
+    customer_id, kind, ARRAY(SELECT jsonb_array_elements_text(others)::uuid), identifiers, actor, reason
+FROM unnest(
+    %(customer_ids)s::uuid[], %(kinds)s::text[], %(others)s::jsonb[], %(identifiers)s::jsonb[], %(actors)s::text[],
+    %(reasons)s::text[]
+) AS event (customer_id, kind, others, identifiers, actor, reason);
 
 -- name: component
 -- All claims connected with the seeds through unshared values, profiles and decisions, with what they say. Shared values
@@ -81,23 +110,103 @@ WITH RECURSIVE reached (namespace, value) AS (
 )
 SELECT
     claim_id, claim.profile_id, claim.source_id, claim.first_at, claim.first_message_id, claim.last_at,
-    said.namespaces, said.values, said.given
+    said.namespaces, said.values, said.given, said.is_set_aside
 FROM connected
 JOIN claim USING (claim_id)
 CROSS JOIN LATERAL (
-    SELECT array_agg(namespace) AS namespaces, array_agg(value) AS values, array_agg(value_given) AS given
+    SELECT
+        array_agg(namespace) FILTER (WHERE namespace <> 'profile') AS namespaces,
+        array_agg(value) FILTER (WHERE namespace <> 'profile') AS values,
+        array_agg(value_given) FILTER (WHERE namespace <> 'profile') AS given,
+        NOT bool_or(namespace = 'profile') AS is_set_aside
     FROM claim_identifier AS one
-    WHERE one.claim_id = connected.claim_id AND namespace <> 'profile'
+    WHERE one.claim_id = connected.claim_id
 ) AS said;
+
+-- name: full_nodes
+-- Which of these nodes have enough claims, and the last that counts of each.
+SELECT namespace, value, last_at, last_source_id, last_message_id, last_claim_id
+FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS wanted (namespace, value)
+JOIN full_node USING (namespace, value);
+
+-- name: put_full_nodes
+-- Nodes that have enough claims.
+INSERT INTO full_node (namespace, value, last_at, last_source_id, last_message_id, last_claim_id)
+SELECT * FROM unnest(
+    %(namespaces)s::text[], %(values)s::text[], %(at)s::timestamptz[], %(source_ids)s::uuid[], %(message_ids)s::text[],
+    %(claim_ids)s::uuid[]
+)
+ON CONFLICT (namespace, value) DO UPDATE SET
+    last_at = excluded.last_at, last_source_id = excluded.last_source_id, last_message_id = excluded.last_message_id,
+    last_claim_id = excluded.last_claim_id;
+
+-- name: put_set_aside
+-- What new claims say of nodes that have enough: kept, and not read again.
+INSERT INTO claim_set_aside (namespace, value, claim_id, value_given)
+SELECT * FROM unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::uuid[], %(given)s::text[])
+ON CONFLICT (namespace, value, claim_id) DO NOTHING;
+
+-- name: set_aside
+-- What claims say that no longer counts.
+WITH gone AS (
+    DELETE FROM claim_identifier AS held
+    USING unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::uuid[]) AS late (namespace, value, claim_id)
+    WHERE held.namespace = late.namespace AND held.value = late.value AND held.claim_id = late.claim_id
+    RETURNING held.*
+)
+INSERT INTO claim_set_aside (namespace, value, claim_id, value_given)
+SELECT namespace, value, claim_id, value_given FROM gone
+ON CONFLICT (namespace, value, claim_id) DO NOTHING;
+
+-- name: take_back
+-- What claims say that counts again.
+WITH back AS (
+    DELETE FROM claim_set_aside AS held
+    USING unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::uuid[]) AS early (namespace, value, claim_id)
+    WHERE held.namespace = early.namespace AND held.value = early.value AND held.claim_id = early.claim_id
+    RETURNING held.*
+)
+INSERT INTO claim_identifier (namespace, value, claim_id, value_given)
+SELECT namespace, value, claim_id, value_given FROM back
+ON CONFLICT (namespace, value, claim_id) DO NOTHING;
+
+-- name: quarantine
+-- Customers into which nothing merges, since when and why; these customers, where nothing is said, are not.
+UPDATE customer SET quarantined_at = told.at, quarantine = told.why
+FROM unnest(%(customer_ids)s::uuid[], %(at)s::timestamptz[], %(why)s::text[]) AS told (customer_id, at, why)
+WHERE customer.customer_id = told.customer_id
+    AND (customer.quarantined_at, customer.quarantine) IS DISTINCT FROM (told.at, told.why)
+RETURNING customer.customer_id;
+
+-- name: rules_in_force
+-- The rules that were set last.
+SELECT rules::text FROM identity_rules ORDER BY rules_id DESC LIMIT 1;
+
+-- name: put_rules
+-- Rules that are in force from now on.
+INSERT INTO identity_rules (rules, actor) VALUES (%(rules)s, %(actor)s);
+
+-- name: sources_named
+-- The sources of these names.
+SELECT name, source_id FROM source WHERE name = ANY (%(names)s::text[]);
+
+-- name: delete_trait_ranks
+-- No source outranks another by name.
+DELETE FROM trait_rank;
+
+-- name: put_trait_ranks
+-- Which sources outrank others, of which traits.
+INSERT INTO trait_rank (trait, source_id, rank)
+SELECT * FROM unnest(%(traits)s::text[], %(source_ids)s::uuid[], %(ranks)s::integer[]);
 
 -- name: decisions_about
 -- Decisions in force about any of these nodes.
-SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason, most
 FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
 JOIN decision ON (one_namespace, one_value) = (node.namespace, node.value)
 WHERE withdrawn_at IS NULL
 UNION
-SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason, most
 FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
 JOIN decision ON (other_namespace, other_value) = (node.namespace, node.value)
 WHERE withdrawn_at IS NULL;
@@ -184,14 +293,17 @@ DELETE FROM customer_redirect WHERE customer_id = ANY (%(customer_ids)s);
 
 -- name: put_merges
 -- The merge ledger: which customers, which profiles, by which rule and claim.
-INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, profile_ids, rule, claim_id, actor, reason)
+INSERT INTO customer_merge (
+    customer_id, merge_id, kind, other_customer_ids, profile_ids, identifiers, rule, claim_id, actor, reason
+)
 SELECT
     customer_id, merge_id, kind, ARRAY[other_customer_id],
-    ARRAY(SELECT jsonb_array_elements_text(profile_ids)::uuid), rule, claim_id, actor, reason
+    ARRAY(SELECT jsonb_array_elements_text(profile_ids)::uuid), identifiers, rule, claim_id, actor, reason
 FROM unnest(
     %(customer_ids)s::uuid[], %(merge_ids)s::uuid[], %(kinds)s::text[], %(others)s::uuid[],
-    %(profile_ids)s::jsonb[], %(rules)s::text[], %(claim_ids)s::uuid[], %(actors)s::text[], %(reasons)s::text[]
-) AS record (customer_id, merge_id, kind, other_customer_id, profile_ids, rule, claim_id, actor, reason);
+    %(profile_ids)s::jsonb[], %(rules)s::text[], %(claim_ids)s::uuid[], %(actors)s::text[], %(reasons)s::text[],
+    %(identifiers)s::jsonb[]
+) AS record (customer_id, merge_id, kind, other_customer_id, profile_ids, rule, claim_id, actor, reason, identifiers);
 
 -- name: put_profiles
 -- New profiles.
@@ -335,16 +447,17 @@ FROM unnest(%(customer_ids)s::uuid[], %(at)s::timestamptz[]) AS seen (customer_i
 WHERE customer.customer_id = seen.customer_id AND customer.last_seen_at < seen.at;
 
 -- name: describe_customers
--- Golden values from the profiles: per trait a verified source's before others', then the newest by event time, source and
--- message (rule 7); an explicit null unsets. Name, e-mail and phone come from the traits, else from the identifiers.
+-- Golden values from the profiles: per trait those of sources ranked for it, then a verified source's before others', then the
+-- newest by event time, source and message (rule 7; `golden_traits` of the graph tells the same); an explicit null unsets. Name, e-mail and phone come from the traits, else from the identifiers.
 -- Returns the customers of which more changed than when they were seen.
 WITH said AS (
     SELECT DISTINCT ON (profile_trait.customer_id, trait) profile_trait.customer_id, trait, value
     FROM profile_trait
     JOIN profile USING (customer_id, profile_id)
     JOIN source USING (source_id)
+    LEFT JOIN trait_rank USING (trait, source_id)
     WHERE profile_trait.customer_id = ANY (%(customer_ids)s)
-    ORDER BY profile_trait.customer_id, trait, source.verified DESC, stated_at DESC, source_id DESC, message_id COLLATE "C" DESC
+    ORDER BY profile_trait.customer_id, trait, trait_rank.rank, source.verified DESC, stated_at DESC, source_id DESC, message_id COLLATE "C" DESC
 ), golden AS (
     SELECT customer_id, jsonb_object_agg(trait, value) AS traits FROM said
     WHERE jsonb_typeof(value) <> 'null' GROUP BY customer_id

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from cdp.identify.claims import Claim, Kind
 from cdp.identify.identifier import Identifier
-from cdp.identify.resolution import Cluster, Resolution
+from cdp.identify.resolution import Cluster, Quarantine, Resolution
 
 Move = tuple[UUID, UUID, UUID]
 """Profile, old customer, new customer."""
@@ -31,7 +31,10 @@ class StoredProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRecord:
-    """A line of the merge ledger: `other_customer_id` was merged into, or split from, `customer_id`."""
+    """A line of the merge ledger: `other_customer_id` was merged into, or split from, `customer_id`.
+
+    `identifiers`: those that went along, filled in by `history`.
+    """
 
     merge_id: UUID
     kind: Literal["merge", "split"]
@@ -42,6 +45,7 @@ class MergeRecord:
     claim_id: UUID | None
     actor: str = "system"
     reason: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ class Redrawing:
 
     `homes`: customer by profile, all of the component. `founded`: newly given ids by profile. `created`, `ended`:
     customers that must come to be or cease to (revived ones are created). `redirects`: ended id → where it leads, all
-    of the component.
+    of the component. `quarantined`: customers of the component into which nothing merges, and why.
     """
 
     homes: Mapping[UUID, UUID]
@@ -61,6 +65,7 @@ class Redrawing:
     moves: tuple[Move, ...]
     merges: tuple[MergeRecord, ...]
     owners: Mapping[Identifier, UUID | None]
+    quarantined: Mapping[UUID, Quarantine]
 
 
 def redraw(
@@ -80,6 +85,7 @@ def redraw(
     redirects: dict[UUID, UUID] = {}
     owners: dict[Identifier, UUID | None] = dict.fromkeys(resolution.shared)
     merges: list[MergeRecord] = []
+    quarantined: dict[UUID, Quarantine] = {}
     first_at = _first_times(claims)
     moved_from = _moved_from(resolution, stored)
     joined = _Joins(resolution)
@@ -94,6 +100,8 @@ def redraw(
         home = min(names)
         homes.update(dict.fromkeys(cluster.profile_ids, home))
         owners.update(dict.fromkeys(cluster.identifiers, home))
+        if cluster.quarantine is not None:
+            quarantined[home] = cluster.quarantine
         if home not in live:
             created[home] = cluster.kind, min(first_at[profile_id] for profile_id in cluster.profile_ids)
         for name, founder in names.items():
@@ -128,6 +136,7 @@ def redraw(
         moves=moves,
         merges=tuple(merges),
         owners=owners,
+        quarantined=quarantined,
     )
 
 

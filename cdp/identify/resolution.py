@@ -9,7 +9,7 @@ decisions 0010 and 0014.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +17,21 @@ from typing import Literal
 from uuid import UUID
 
 from cdp.identify.claims import Claim, Decision, DecisionKind, Kind, profile_node
+from cdp.identify.crowding import NOBODY_CROWDED, Crowding, Order, counting, crowding, grants_of
 from cdp.identify.identifier import PROFILE, Identifier
 from cdp.identify.rules import Rules
 
-Reason = Literal["limit", "shared", "blocked", "kind", "parted"]
+Reason = Literal["limit", "shared", "blocked", "kind", "parted", "size"]
+QuarantineReason = Literal["profiles", "identifiers", "statements"]
 Rule = Literal["identifier", "alias", "manual"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """Rule 5: since when, by event time, nothing merges into a customer, and of what it has or would have too many."""
+
+    at: datetime
+    reason: QuarantineReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,7 @@ class Cluster:
     identifiers: frozenset[Identifier]
     founders: tuple[UUID, ...]
     kind: Kind
+    quarantine: Quarantine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +69,14 @@ class Join:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """Clusters in canonical order of their first claim, refusals and joins in canonical order (those about unlinked values
-    last), and the values that point at nobody: shared or blocked.
+    last), the values that point at nobody: shared or blocked; and of which nodes not all claims count.
     """
 
     clusters: tuple[Cluster, ...]
     refusals: tuple[Refusal, ...]
     joins: tuple[Join, ...]
     shared: frozenset[Identifier]
+    crowding: Crowding = NOBODY_CROWDED
 
 
 def resolve(
@@ -81,9 +93,14 @@ def resolve(
     """
     ordered = sorted(claims, key=lambda claim: claim.order)
     decided = sorted(decisions, key=lambda one: (one.decided_at, one.decision_id))
+    grants = grants_of(decided)
+    crowded = crowding(ordered, grants, rules)
+    ordered = counting(ordered, crowded)
     verdicts = verdicts_of(decided)
-    found_shared = (shared | shared_values(ordered, rules)) - verdicts.unshared | verdicts.shared | verdicts.blocked
-    forest = _Forest(rules, decided, ordered)
+    blocked = verdicts.blocked | _blocked_by(rules, ordered)
+    found_shared = (shared | shared_values(ordered, rules)) - verdicts.unshared | verdicts.shared | blocked
+    ordered = [claim for claim in ordered if not claim.is_set_aside]
+    forest = _Forest(rules, decided, ordered, crowded=crowded, grants=grants)
     refusals: list[Refusal] = []
     joins: list[Join] = []
 
@@ -92,9 +109,9 @@ def resolve(
         for identifier in sorted(set(identifiers), key=lambda one: (rules.priority(one.namespace), one.value)):
             reason: Reason | None
             if identifier in found_shared:
-                reason = "blocked" if identifier in verdicts.blocked else "shared"
+                reason = "blocked" if identifier in blocked else "shared"
             else:
-                reason = forest.obstacle(home, identifier, claim.first_at)
+                reason = forest.obstacle(home, identifier, claim)
             if reason is not None:
                 refusals.append(Refusal(claim_id=claim.claim_id, identifier=identifier, reason=reason))
                 continue
@@ -112,6 +129,7 @@ def resolve(
         refusals=tuple(refusals),
         joins=tuple(joins),
         shared=frozenset(found_shared),
+        crowding=crowded,
     )
 
 
@@ -157,6 +175,14 @@ def shared_values(claims: Sequence[Claim], rules: Rules) -> frozenset[Identifier
     )
 
 
+def _blocked_by(rules: Rules, claims: Iterable[Claim]) -> frozenset[Identifier]:
+    """Rule 2, as far as operators have set it; what programs send when they mean nobody never becomes a claim."""
+    if not rules.blocked:
+        return frozenset()
+    said = {identifier for claim in claims for identifier in claim.identifiers}
+    return frozenset(identifier for identifier in said if rules.blocked.holds(identifier))
+
+
 def _kinds(claims: Sequence[Claim]) -> dict[Identifier, Kind]:
     """Kind by profile node; a profile that was ever said to be an organisation is one."""
     kinds: dict[Identifier, Kind] = {}
@@ -170,8 +196,21 @@ def _kinds(claims: Sequence[Claim]) -> dict[Identifier, Kind]:
 class _Forest:
     """Disjoint sets of nodes (profiles and identifiers), each set with what the limits need to know of it."""
 
-    def __init__(self, rules: Rules, decided: Sequence[Decision], claims: Sequence[Claim]) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        decided: Sequence[Decision],
+        claims: Sequence[Claim],
+        *,
+        crowded: Crowding,
+        grants: Mapping[Identifier, int],
+    ) -> None:
         self._rules = rules
+        # What people let sets grow to, and the sets that take up nobody any more: since when, and why.
+        self._granted: dict[Identifier, int] = dict(grants)
+        self._closed: dict[Identifier, tuple[Order, QuarantineReason]] = {
+            node: (order, "statements") for node, order in crowded.last.items()
+        }
         self._parent: dict[Identifier, Identifier] = {}
         self._label: dict[Identifier, Identifier] = {}
         self._linked_by: dict[Identifier, Literal["alias", "manual"]] = {}
@@ -213,10 +252,17 @@ class _Forest:
             if node.namespace != PROFILE
         )
         links = [one for one in latest.values() if one.kind == "link"]
+        linked: dict[Identifier, int] = {}
         for link in sorted(links, key=lambda one: (one.decided_at, one.decision_id)):
             one, other = self._root(link.one), self._root(link.other)
             if one != other and self._between(one, other) is None:
+                together = linked.get(one, 1) + linked.get(other, 1)
+                if link.rule == "alias" and together > self._most(self._rules.size.identifiers, one, other):
+                    full = one if linked.get(one, 1) > linked.get(other, 1) else other
+                    self._close(full, (link.decided_at, link.decision_id, "", link.decision_id), "identifiers")
+                    continue
                 self._absorb(min(one, other), max(one, other))
+                linked[self._root(one)] = together
                 self._linked_by[link.one] = self._linked_by[link.other] = link.rule
             if link.rule == "manual" and PROFILE in {link.one.namespace, link.other.namespace}:
                 self._vouched |= {node for node in (link.one, link.other) if node.namespace != PROFILE}
@@ -234,8 +280,11 @@ class _Forest:
         self._profiles[root].setdefault(claim.profile_id)
         return joins
 
-    def obstacle(self, home: Identifier, identifier: Identifier, at: datetime) -> Reason | None:
-        """Why the home's set may not take up the identifier with the whole set that owns it; None when it may."""
+    def obstacle(self, home: Identifier, identifier: Identifier, claim: Claim) -> Reason | None:
+        """Why the home's set may not take up the identifier with the whole set that owns it; None when it may.
+
+        A set that would become too large by it takes up nobody from then on.
+        """
         one, other = self._root(home), self._root(identifier)
         if one != other:
             reason = self._between(one, other)
@@ -245,10 +294,10 @@ class _Forest:
         for namespace in {identifier.namespace, *(() if one == other else theirs)}:
             taken_at = {**theirs.get(namespace, {}), **ours.get(namespace, {})}
             if namespace == identifier.namespace:
-                taken_at.setdefault(self._label.get(identifier, identifier), at)
+                taken_at.setdefault(self._label.get(identifier, identifier), claim.first_at)
             if not self._rules.limit(namespace).holds(taken_at.values()):
                 return "limit"
-        return None
+        return "size" if one != other and self._would_be_too_large(one, other, identifier, claim) else None
 
     def unite(self, home: Identifier, identifier: Identifier, claim: Claim) -> Sequence[Join]:
         """Take up the identifier; a join when that made one cluster of two."""
@@ -292,9 +341,42 @@ class _Forest:
                 identifiers=frozenset(self._present[root]),
                 founders=tuple(sorted(self._founders[root], key=first.__getitem__)),
                 kind=self._kind[root],
+                quarantine=self._quarantine(root),
             )
             for root in roots
         )
+
+    def _would_be_too_large(self, one: Identifier, other: Identifier, identifier: Identifier, claim: Claim) -> bool:
+        """Rule 5, of two sets. Nobody joins a closed set, and none grows beyond the limit by itself."""
+        ours, theirs = self._profiles.get(one, {}), self._profiles.get(other, {})
+        if self._closed and ours and theirs:
+            for root in (one, other):
+                if root in self._closed and self._closed[root][0] < claim.order:
+                    return True
+        profiles = len(ours) + len(theirs)
+        held = self._present.get(other, set())
+        identifiers = len(self._present.get(one, ())) + len(held) + (identifier not in held)
+        size = self._rules.size
+        reason: QuarantineReason
+        if profiles > size.profiles and profiles > self._most(size.profiles, one, other):
+            reason = "profiles"
+        elif identifiers > size.identifiers and identifiers > self._most(size.identifiers, one, other):
+            reason = "identifiers"
+        else:
+            return False
+        larger = one if (len(ours), len(self._present.get(one, ()))) > (len(theirs), len(held)) else other
+        self._close(larger, claim.order, reason)
+        return True
+
+    def _close(self, root: Identifier, since: Order, reason: QuarantineReason) -> None:
+        self._closed[root] = min(self._closed.get(root, (since, reason)), (since, reason))
+
+    def _most(self, usual: int, *roots: Identifier) -> int:
+        return max(usual, *(self._granted.get(root, 0) for root in roots))
+
+    def _quarantine(self, root: Identifier) -> Quarantine | None:
+        closed = self._closed.get(root)
+        return None if closed is None else Quarantine(at=closed[0][0], reason=closed[1])
 
     def _between(self, one: Identifier, other: Identifier) -> Reason | None:
         kinds = {self._kind[root] for root in (one, other) if root in self._kind}
@@ -324,6 +406,10 @@ class _Forest:
         if len(self._present[one]) + len(self._profiles[one]) < len(self._present[other]) + len(self._profiles[other]):
             one, other = other, one
         self._parent[other] = one
+        if other in self._closed:
+            self._close(one, *self._closed.pop(other))
+        if other in self._granted:
+            self._granted[one] = max(self._granted.pop(other), self._granted.get(one, 0))
         if other in self._kind:
             self._kind.setdefault(one, self._kind[other])
         for namespace, taken_at in self._values.pop(other, {}).items():

@@ -16,11 +16,14 @@ from cdp.identify.redrawing import Redrawing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redrawn:
-    """What was redrawn, if anything: the plan, and what its customers showed before and show after."""
+    """What was redrawn, if anything: the plan, what its customers showed before and show after, and those put into
+    quarantine or out of it.
+    """
 
     drawn: Redrawing | None = None
     before: Shown = field(default_factory=dict)
     after: Shown = field(default_factory=dict)
+    quarantined: frozenset[UUID] = frozenset()
 
 
 def customer_changes(redrawn: Redrawn, described: Collection[UUID]) -> Iterator[Change]:
