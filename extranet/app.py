@@ -51,7 +51,10 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         url = settings.portal_database_url
         if url is None:
             raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required by the extranet.")
-        async with open_access(settings) as access, open_graph(url, "cdp_portal", limits=limits_of(settings)) as graph:
+        async with (
+            open_access(settings) as access,
+            open_graph(url, "cdp_portal", limits=limits_of(settings), writes=url) as graph,
+        ):
             app.state.portal = Portal(
                 settings=settings,
                 access=access,

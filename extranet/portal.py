@@ -24,6 +24,7 @@ from cdp.access.viewer import Scope
 from cdp.schema import Graph, StoredOperation
 from cdp.settings import Settings
 from extranet.formats import Formats, formats_for
+from extranet.forms import UserError, read_form
 from extranet.refusals import refusal_of
 
 QUERIES: Final = Path(__file__).parent / "queries"
@@ -85,6 +86,25 @@ class Visit:
         for name in path:
             value = None if value is None else value[name]
         return None if value is None else msgspec.convert(value, answer)
+
+    async def change(
+        self, operation: str, answer: type[T], field: str, **variables: Any
+    ) -> tuple[T | None, tuple[UserError, ...]]:
+        """The payload of a stored mutation whose one field is `field`, and the mistakes it tells: what a form shows again.
+
+        Raises as `ask` does. Check the form's CSRF token first (`read_own_form`).
+        """
+        payload = await self.ask(operation, dict[str, Any], (field,), **variables)
+        if payload is None:
+            return None, ()
+        mistakes = msgspec.convert(payload["userErrors"], tuple[UserError, ...])
+        return (None if mistakes else msgspec.convert(payload, answer)), mistakes
+
+    async def read_own_form(self) -> Mapping[str, str]:
+        """The fields of a form of ours. Raises CrossSiteRequest for anybody else's, TooLarge."""
+        form = await read_form(self.request)
+        self.portal.access.check_csrf(self.request, form, self.session)
+        return form
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page from a template; nothing on the way keeps it."""

@@ -23,6 +23,12 @@ class ClosedToMembers(Forbidden):
     field: str
 
 
+class MembersOnly(Forbidden):
+    """{field} is open to members of an account only."""
+
+    field: str
+
+
 class LimitExceeded(Invalid):
     """This operation asks for {asked} {limit}; at most {most} are allowed."""
 

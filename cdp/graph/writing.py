@@ -1,5 +1,6 @@
 """Writing: how a mutation's work reaches the database. Rooms write with synchronous connections; so it is done in a thread, in
-one transaction, committed before anything of the payload is read.
+one transaction, committed before anything of the payload is read. A member's work is done in the portal's role, with who they
+are told to row-level security: what policies don't let them write is not written, whatever a room asks for.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.errors import LockNotAvailable, OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
-from cdp.db.engine import connect
+from cdp.access.viewer import Viewer, database_settings
+from cdp.db.engine import Role, connect
 from cdp.errors import Unavailable
 
 T = TypeVar("T")
@@ -21,24 +23,31 @@ MOST_AT_ONCE: Final = 8
 LOCK_SECONDS: Final = 10
 WORK_SECONDS: Final = 60
 _LIMITER: Final = anyio.CapacityLimiter(MOST_AT_ONCE)
+_SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The database that is written to, and a pool through which payloads are read from it: a replica would lag behind."""
+    """The database that is written to, in which role, and a pool through which payloads are read from it: a replica would lag
+    behind.
+    """
 
     database_url: str
+    role: Role
     pool: AsyncConnectionPool[AsyncConnection[Any]]
 
-    async def run(self, work: Callable[[Connection[Any]], T]) -> T:
-        """The outcome of `work`, committed; rolled back where it raises. Raises Unavailable when the database can't do it now."""
-        return await anyio.to_thread.run_sync(lambda: self._run(work), limiter=_LIMITER)
+    async def run(self, work: Callable[[Connection[Any]], T], viewer: Viewer | None = None) -> T:
+        """The outcome of `work` as `viewer`, if it is for one, committed; rolled back where it raises. Raises Unavailable when the database can't
+        do it now.
+        """
+        return await anyio.to_thread.run_sync(lambda: self._run(work, viewer), limiter=_LIMITER)
 
-    def _run(self, work: Callable[[Connection[Any]], T]) -> T:
+    def _run(self, work: Callable[[Connection[Any]], T], viewer: Viewer | None) -> T:
+        bounds = {"lock_timeout": f"{LOCK_SECONDS}s", "statement_timeout": f"{WORK_SECONDS}s"}
+        settings = {**bounds, **(database_settings(viewer) if viewer else {})}
         try:
-            with connect(self.database_url) as connection:
-                connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                connection.execute(f"SET LOCAL statement_timeout = '{WORK_SECONDS}s'")
+            with connect(self.database_url, self.role) as connection:
+                connection.execute(_SET, (list(settings), list(settings.values())))
                 return work(connection)
         except (LockNotAvailable, QueryCanceled, OperationalError) as error:
             raise Unavailable(retry_after_seconds=5) from error

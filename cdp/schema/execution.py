@@ -226,7 +226,8 @@ async def open_graph(
 ) -> AsyncIterator[Graph]:
     """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time.
 
-    `writes`: the database that mutations write to, which `database_url` may be a replica of; without it there are none.
+    `writes`: the database that mutations write to in that role, which `database_url` may be a replica of; without it there are
+    none.
     `trusted`: directory of trusted documents. `reticent`: introspection and suggestions are for viewers with the scope `admin`.
     Raises SettingsError when a trusted document can't be run.
     """
@@ -242,7 +243,7 @@ async def open_graph(
         opened = Graph(pool, time_zone=time_zone, limits=limits, documents=documents, reticent=reticent)
         if writes is not None:
             written = pool if writes == database_url else await stack.enter_async_context(open_for(writes))
-            opened.writing = Writing(writes, written)
+            opened.writing = Writing(writes, role, written)
         yield opened
 
 

@@ -1,16 +1,16 @@
 """What every mutation has in common: who acts and whether they may, the work's outcome, and how mistakes are told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
 from psycopg import Connection
 
-from cdp.access.viewer import Member, Scope, Tool, Viewer
+from cdp.access.viewer import Member, Role, Scope, Tool, Viewer
 from cdp.db.ids import parse_id
 from cdp.errors import Invalid
-from cdp.graph.refusal import ClosedToMembers, ScopeMissing, graphql_error
+from cdp.graph.refusal import ClosedToMembers, MembersOnly, ScopeMissing, graphql_error
 from cdp.identify.claims import Author
 from cdp.identify.deciding import Mistake
 
@@ -30,15 +30,25 @@ class UserError:
     code: str = strawberry.field(description="Stable, for programs, e.g. customer_not_found.")
 
 
-def author(info: strawberry.Info, reason: str | None) -> Author:
-    """Who acts, in the ledger's words. Raises a GraphQL error unless they may write identity."""
+def authorise(info: strawberry.Info, *, scope: Scope | None, roles: Collection[Role] = ()) -> Viewer:
+    """Who asks. Raises a GraphQL error unless they are a tool with `scope` (None: no tool may) or a member in one of `roles`."""
     viewer: Viewer = info.context.viewer
     label = f"Mutation.{info.field_name}"
     nodes = list(info._raw_info.field_nodes)  # noqa: SLF001 — Strawberry's own wrapper keeps it there
     if isinstance(viewer, Member):
-        raise graphql_error(ClosedToMembers(field=label), nodes)
-    if not isinstance(viewer, Tool) or Scope.IDENTITY_WRITE not in viewer.scopes:
-        raise graphql_error(ScopeMissing(field=label, scope=Scope.IDENTITY_WRITE.value), nodes)
+        if viewer.role not in roles:
+            raise graphql_error(ClosedToMembers(field=label), nodes)
+    elif scope is None:
+        raise graphql_error(MembersOnly(field=label), nodes)
+    elif not isinstance(viewer, Tool) or scope not in viewer.scopes:
+        raise graphql_error(ScopeMissing(field=label, scope=scope.value), nodes)
+    return viewer
+
+
+def author(info: strawberry.Info, reason: str | None) -> Author:
+    """Who acts on identity, in the ledger's words. Raises a GraphQL error unless they may write identity."""
+    viewer = authorise(info, scope=Scope.IDENTITY_WRITE)
+    assert isinstance(viewer, Tool)  # noqa: S101 — no role of members may
     return Author(actor=viewer.acting_for or f"client:{viewer.client_id}", reason=reason)
 
 
@@ -52,7 +62,7 @@ async def work(info: strawberry.Info, act: Callable[[Connection[Any]], T]) -> T:
     if writing is None:  # a socket, or a graph that was opened for reading alone
         raise graphql_error(NothingChangesHere(), list(raw.field_nodes))
     info.context.runner.prepare(raw)
-    outcome: T = await writing.run(act)
+    outcome: T = await writing.run(act, info.context.viewer)
     info.context.pool = writing.pool
     return outcome
 
