@@ -4,7 +4,7 @@
 caller's transaction under the exclusive customers' lock, and call `rehome` of the facts' rooms where profiles move.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,10 @@ from cdp.feed import append
 from cdp.identify import queries
 from cdp.identify.claims import Attached, Author, ClaimDraft, Decision, ProfileKey, profile_node
 from cdp.identify.crowding import counting
+from cdp.identify.findings import keep_listed
 from cdp.identify.gathering import Told, gather
-from cdp.identify.identifier import Identifier
+from cdp.identify.history import SYSTEM, About, complete
+from cdp.identify.identifier import PROFILE, Identifier
 from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust, StoredClaim
 from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
 from cdp.identify.resolution import Resolution, resolve
@@ -62,6 +64,7 @@ def apply_claims(
     seeds = queries.put_claims(connection, told.claims, known.profile_ids, rules)
     news = queries.put_decisions(connection, decisions)
     seeds |= {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
+    _free(connection, [one for one in decisions if one.decision_id in news])
     organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
     seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
     moved: set[UUID] = set()
@@ -79,24 +82,37 @@ def apply_decisions(
     decisions: Sequence[Decision],
     *,
     withdrawn: Collection[Decision],
+    reinstated: Collection[Decision] = (),
     author: Author,
+    about: About | None = None,
     rules: Rules | None = None,
 ) -> tuple[MergeRecord, ...]:
     """Make the customers follow from these decisions too, and no longer from those `withdrawn`; what the ledger says of it.
 
-    The caller holds `hold_customers_exclusive` and commits. Records are the author's, also where a claim did the rest.
+    `reinstated` were withdrawn and are in force again. `about`: the value that was decided of, for the history. The caller
+    holds `hold_customers_exclusive` and commits. Records are the author's, also where a claim did the rest.
     """
     rules = rules or rules_in_force(connection)
     queries.withdraw_decisions(connection, [one.decision_id for one in withdrawn])
+    queries.reinstate_decisions(connection, [one.decision_id for one in reinstated])
     queries.put_decisions(connection, decisions)
-    seeds = {node for one in (*decisions, *withdrawn) for node in (one.one, one.other)}
+    _free(connection, (*decisions, *withdrawn))
+    seeds = {node for one in (*decisions, *withdrawn, *reinstated) for node in (one.one, one.other)}
     nobody = _Known(attached={}, new={})
-    _, redrawn = _redraw(connection, gather((), {}), nobody, seeds, trust={}, rules=rules, author=author)
+    _, redrawn = _redraw(connection, gather((), {}), nobody, seeds, trust={}, rules=rules, author=author, about=about)
     if redrawn.drawn is None:
         return ()
     described = set(queries.describe_customers(connection, set(redrawn.drawn.homes.values()))) | redrawn.quarantined
     append(connection, customer_changes(redrawn, described))
     return redrawn.drawn.merges
+
+
+def _free(connection: Connection[Any], decisions: Iterable[Decision]) -> None:
+    """What is connected through values that needn't point at nobody any more is connected again.
+
+    If they still do, by claims or other decisions, resolution says so.
+    """
+    queries.free_values(connection, {one.one for one in decisions if one.kind in {"block", "shared", "unshared"}})
 
 
 def _redraw(
@@ -108,15 +124,17 @@ def _redraw(
     trust: Mapping[UUID, SourceTrust],
     rules: Rules,
     author: Author | None = None,
+    about: About | None = None,
 ) -> tuple[dict[ProfileKey, Attached], Redrawn]:
     """Resolve the seeds' component again and store the difference: where the batch's profiles are, and what changed."""
     untold = {profile_id: (key, told.profiles[key].kind) for key, profile_id in known.new.items()}
     stored_claims, stored = queries.component(connection, seeds, untold)
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
-    before = queries.owners(connection, identifiers)
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
     decisions = queries.decisions_about(connection, nodes)
+    identifiers |= {node for one in decisions for node in (one.one, one.other) if node.namespace != PROFILE}
+    before = queries.owners(connection, identifiers)
     resolution = resolve(
         claims.values(),
         decisions,
@@ -128,13 +146,17 @@ def _redraw(
     stored_claims = _counting(stored_claims, resolution)
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     drawn = redraw(resolution, claims, stored, time_ordered_id)
+    drawn, events = complete(drawn, before, about=about, author=author or SYSTEM)
     if author is not None:
         drawn = replace(drawn, merges=tuple(_signed(one, author) for one in drawn.merges))
     _store(connection, told, known, drawn, owners_before=before)
-    queries.change_refusals(connection, read, resolution.refusals)
+    queries.put_events(connection, events)
+    is_less_refused = queries.change_refusals(connection, read, resolution.refusals)
+    keep_listed(connection, resolution, claims, before, drawn, is_less_refused=is_less_refused)
     customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
     others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
     after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
+    after |= _vouched(connection, decisions, drawn, after)
     shown = queries.shown(connection, customers)
     if resolution.crowding.last:
         after = _seen_last(after, shown)
@@ -228,6 +250,27 @@ def _shown(
                 last_seen_at=max(stored.last_at, held.last_seen_at) if held else stored.last_at,
             )
     return seen
+
+
+def _vouched(
+    connection: Connection[Any], decisions: Iterable[Decision], drawn: Redrawing, claimed: Shown
+) -> dict[tuple[UUID, Identifier], CustomerIdentifier]:
+    """What customers show that no source claims, only somebody of the company."""
+    vouched = {
+        (home, node): one.decided_at
+        for one in sorted(decisions, key=lambda one: one.decided_at, reverse=True)
+        for node in (one.one, one.other)
+        if one.kind == "link" and (home := drawn.owners.get(node)) is not None and (home, node) not in claimed
+    }
+    if not vouched:
+        return {}
+    source_id = queries.staff_source(connection)
+    return {
+        (home, node): CustomerIdentifier(
+            given=node.value, source_id=source_id, verified=True, first_seen_at=at, last_seen_at=at
+        )
+        for (home, node), at in vouched.items()
+    }
 
 
 def _tell_what_was_seen(

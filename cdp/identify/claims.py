@@ -78,7 +78,7 @@ class Claim:
         return self.first_at, self.source_id, self.first_message_id, self.claim_id
 
 
-DecisionKind = Literal["link", "part", "unlink", "block", "shared", "unshared", "grow", "closed"]
+DecisionKind = Literal["link", "part", "unlink", "block", "shared", "unshared", "grow", "closed", "unblock"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from cdp.db.ids import time_ordered_id
 from cdp.db.statements import load_statements
 from cdp.identify import queries
 from cdp.identify.claims import Author, Claim, Decision, DecisionKind, profile_node
-from cdp.identify.identifier import Identifier
+from cdp.identify.identifier import PROFILE, Identifier, identify
 from cdp.identify.redrawing import StoredProfile
 from cdp.identify.resolution import Cluster, Resolution, resolve
 from cdp.identify.rules import Rules
@@ -79,13 +79,15 @@ def component_of(connection: Connection[Any], seeds: Sequence[Identifier]) -> Co
     """All that is connected with these nodes, and so can change with a decision about them."""
     stored_claims, stored = queries.component(connection, seeds, {})
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
-    identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
-    nodes = identifiers | {profile_node(one) for one in stored}
+    nodes = {identifier for claim in claims.values() for identifier in claim.identifiers}
+    nodes |= {*seeds, *(profile_node(one) for one in stored)}
+    decisions = queries.decisions_about(connection, nodes)
+    nodes |= {node for one in decisions for node in (one.one, one.other)}
     return Component(
         claims=claims,
         stored=stored,
-        decisions=queries.decisions_about(connection, nodes),
-        owners=queries.owners(connection, identifiers),
+        decisions=decisions,
+        owners=queries.owners(connection, {one for one in nodes if one.namespace != PROFILE}),
     )
 
 
@@ -93,6 +95,26 @@ def living(connection: Connection[Any], customer_ids: Sequence[UUID]) -> dict[UU
     """Customers by the id asked for; none for ids that nobody ever had."""
     rows = connection.execute(STATEMENTS["living"], {"customer_ids": list(customer_ids)})
     return {asked: Living(customer_id=now, kind=kind, founder=founder) for asked, now, kind, founder in rows}
+
+
+def named(namespace: str, value: str) -> Identifier | Mistake:
+    """The identifier that somebody speaks of, in its normal form."""
+    found = identify(namespace, value)
+    if found is None:
+        message = "This points at nobody, or is no such value: an e-mail with @, a phone number with + and country."
+        return Mistake(code="identifier_invalid", message=message, field=("identifier",))
+    return found
+
+
+def is_made(connection: Connection[Any], decision_id: UUID) -> bool:
+    """Whether a request with this decision's id was carried out already."""
+    return row(connection, "is_made", decision_id=decision_id) is not None
+
+
+def set_down(connection: Connection[Any], decision: Decision) -> None:
+    """Put on record that somebody took a decision back: who, when and why. It is not itself in force."""
+    queries.put_decisions(connection, [decision])
+    queries.withdraw_decisions(connection, [decision.decision_id])
 
 
 def recorded(connection: Connection[Any], statement: str, **given: UUID) -> Record | None:

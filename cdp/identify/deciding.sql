@@ -57,3 +57,22 @@ CROSS JOIN customer AS other
 CROSS JOIN LATERAL jsonb_each(one.traits) AS mine
 JOIN LATERAL jsonb_each(other.traits) AS theirs ON theirs.key = mine.key AND theirs.value <> mine.value
 WHERE one.customer_id = %(one)s AND other.customer_id = %(other)s;
+
+-- name: is_made
+-- Whether this decision was ever made.
+SELECT 1 FROM decision WHERE decision_id = %(decision_id)s;
+
+-- name: claimants
+-- How many profiles claim this value.
+SELECT count(DISTINCT claim.profile_id)
+FROM claim_identifier AS said JOIN claim USING (claim_id)
+WHERE said.namespace = %(namespace)s AND said.value = %(value)s;
+
+-- name: withdrawn_for
+-- The decisions that were withdrawn for this merge.
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
+FROM decision WHERE withdrawn_merge_id = %(merge_id)s;
+
+-- name: tie_withdrawn
+-- These decisions were withdrawn for this merge.
+UPDATE decision SET withdrawn_merge_id = %(merge_id)s WHERE decision_id = ANY (%(decision_ids)s::uuid[]);

@@ -4,7 +4,7 @@ A finding is named by what it says (`review_id` is its hash): found again it is 
 decided never comes back. `reviewing` is what people do with them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -14,8 +14,10 @@ from psycopg import Connection
 
 from cdp.db.rows import as_rows
 from cdp.db.statements import load_statements
-from cdp.identify.claims import finding_id
+from cdp.identify.claims import Claim, finding_id
 from cdp.identify.identifier import Identifier
+from cdp.identify.redrawing import Redrawing
+from cdp.identify.resolution import Cluster, Resolution
 
 STATEMENTS: Final = load_statements("cdp.identify", "findings.sql")
 
@@ -47,6 +49,44 @@ class Finding:
         return finding_id(self.kind, *about, *(one.hex for one in sorted(self.customer_ids)))
 
 
+def findings_of(
+    resolution: Resolution,
+    claims: Mapping[UUID, Claim],
+    before: Mapping[Identifier, UUID | None],
+    drawn: Redrawing,
+) -> list[Finding]:
+    """What resolution leaves to decide: values shared from now on, customers too large, and those a limit keeps apart. Pure.
+
+    `before`: owners as stored, None of what was shared already.
+    """
+    shared: dict[Identifier, None] = {}
+    apart: dict[tuple[UUID, UUID], Identifier] = {}
+    for refusal in resolution.refusals:
+        identifier = refusal.identifier
+        if refusal.reason == "shared" and before.get(identifier, ()) is not None:
+            shared[identifier] = None
+        elif refusal.reason == "limit":
+            owner, home = drawn.owners.get(identifier), drawn.homes[claims[refusal.claim_id].profile_id]
+            if owner is not None and owner != home:
+                apart.setdefault((min(owner, home), max(owner, home)), identifier)
+    crowded = [one for one in resolution.clusters if one.quarantine is not None]
+    return [
+        *(Finding(kind="shared", identifier=one) for one in shared),
+        *(_crowded(one, drawn.homes[one.founders[0]]) for one in crowded),
+        *(Finding(kind="refusal", customer_ids=pair, identifier=one) for pair, one in apart.items()),
+    ]
+
+
+def _crowded(cluster: Cluster, customer_id: UUID) -> Finding:
+    """A quarantined customer, and of what it has or would have too many."""
+    told = {
+        "reason": cluster.quarantine.reason if cluster.quarantine else None,
+        "profiles": len(cluster.profile_ids),
+        "identifiers": len(cluster.identifiers),
+    }
+    return Finding(kind="quarantine", customer_ids=(customer_id,), explanation=told)
+
+
 def open_reviews(connection: Connection[Any], findings: Iterable[Finding]) -> int:
     """List what is found, in one statement; how many of them were never listed before.
 
@@ -60,15 +100,27 @@ def open_reviews(connection: Connection[Any], findings: Iterable[Finding]) -> in
     return sum(is_new for (is_new,) in listed)
 
 
-def close_vanished(connection: Connection[Any], customer_ids: Collection[UUID], findings: Iterable[Finding]) -> None:
-    """Take from the list what was found of these customers before and isn't among `findings`, which are all there are."""
-    given = {"customer_ids": list(customer_ids), "review_ids": [one.review_id for one in findings]}
-    connection.execute(STATEMENTS["close_vanished"], given)
+def keep_listed(
+    connection: Connection[Any],
+    resolution: Resolution,
+    claims: Mapping[UUID, Claim],
+    before: Mapping[Identifier, UUID | None],
+    drawn: Redrawing,
+    *,
+    is_less_refused: bool,
+) -> None:
+    """Make the queue what resolution leaves to decide of this component: list what is new, take away what is no longer so.
 
-
-def close_merged(connection: Connection[Any], customer_ids: Collection[UUID]) -> None:
-    """Take from the list the proposed matches of these customers that have become one otherwise."""
-    connection.execute(STATEMENTS["close_merged"], {"customer_ids": list(customer_ids)})
+    Three statements at most, none where nothing was refused and nothing moved.
+    """
+    found = findings_of(resolution, claims, before, drawn)
+    open_reviews(connection, found)
+    if is_less_refused or drawn.moves or drawn.merges:
+        customer_ids = {*drawn.homes.values(), *drawn.redirects, *(old for _, old, _ in drawn.moves)}
+        given = {"customer_ids": list(customer_ids), "review_ids": [one.review_id for one in found]}
+        connection.execute(STATEMENTS["close_vanished"], given)
+        if drawn.redirects:
+            connection.execute(STATEMENTS["close_merged"], {"customer_ids": list(drawn.redirects)})
 
 
 def _row(finding: Finding) -> Mapping[str, Any]:

@@ -372,8 +372,8 @@ def end_customers(
     merges: Collection[MergeRecord],
 ) -> None:
     """Write the merge ledger, take merged customers away, and lead their ids on."""
-    names = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids", "rules", "claim_ids", "actors", "reasons")
-    names = (*names, "identifiers")
+    ids = ("customer_ids", "merge_ids", "kinds", "others", "profile_ids")
+    names = (*ids, "rules", "claim_ids", "actors", "reasons", "identifiers")
     rows = [
         (
             one.customer_id,
