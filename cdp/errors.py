@@ -2,7 +2,8 @@
 
 A class's docstring is its message, a template filled with the ids it is raised with; the ids are attributes,
 keyword-only, and checked by mypy as a dataclass's fields are. `code` is stable and public: programs outside compare it.
-The edges turn an error into an answer with `http_status` and `body()`; nothing else of it leaves the process.
+The edges turn an error into an answer with `http_status` and `body()`; nothing else of it leaves the process. What people get
+wrong in a form or a mutation is no error but a value: `Mistake`.
 
     class AccountNotFound(NotFound):
         \"\"\"There is no account {number}.\"\"\"
@@ -15,6 +16,7 @@ The edges turn an error into an answer with `http_status` and `body()`; nothing 
 import inspect
 import re
 import string
+from dataclasses import dataclass
 from typing import Any, ClassVar, dataclass_transform
 
 
@@ -119,6 +121,15 @@ class Unavailable(CdpError):
     http_status = 503
 
     retry_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """Why nothing was done: a stable code, a sentence, and the part of the input it is about (its path, or empty)."""
+
+    code: str
+    message: str
+    field: tuple[str, ...] = ()
 
 
 def _rebuild(kind: type[CdpError], ids: dict[str, Any]) -> CdpError:

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from cdp.db.ids import time_ordered_id
 from cdp.db.statements import load_statements
+from cdp.errors import Mistake
 from cdp.identify import queries
 from cdp.identify.claims import Author, Claim, Decision, DecisionKind, profile_node
 from cdp.identify.identifier import PROFILE, Identifier, identify
@@ -23,15 +24,6 @@ from cdp.identify.resolution import Cluster, Resolution, resolve
 from cdp.identify.rules import Rules
 
 STATEMENTS: Final = load_statements("cdp.identify", "deciding.sql")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """Why nothing was done: a stable code, a sentence, and the part of the input it is about (its path, or empty)."""
-
-    code: str
-    message: str
-    field: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,13 @@ from psycopg import Connection
 
 from cdp.db.ids import format_id, time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
+from cdp.errors import Mistake
 from cdp.identify import queries
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, Decision, profile_node, request_id
 from cdp.identify.deciding import (
     Component,
     Living,
-    Mistake,
     cluster_of,
     component_of,
     decided,
@@ -32,7 +32,8 @@ from cdp.identify.deciding import (
 from cdp.identify.history import About
 from cdp.identify.identifier import Identifier
 from cdp.identify.resolution import verdicts_of
-from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.rules import Rules
+from cdp.identify.ruling import rules_in_force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def link(
     *,
     author: Author,
     request_key: str | None = None,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
 ) -> Changed | Mistake:
     """The identifier is this customer's from now on, also if no source ever claims it. Takes back an unlinking.
 
@@ -77,7 +78,7 @@ def link(
     meant = decided(
         "link", profile_node(customer.founder), identifier, author, now(connection), decision_id=decision_id
     )
-    plan = _plan_link(component, customer, identifier, meant, rules)
+    plan = _plan_link(component, customer, identifier, meant, rules or rules_in_force(connection))
     if isinstance(plan, Mistake):
         return plan
     return _carry_out(connection, plan, component, customer, meant, about=About(kind="link", identifier=identifier))
@@ -91,7 +92,7 @@ def unlink(
     *,
     author: Author,
     request_key: str | None = None,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
 ) -> Changed | Mistake:
     """The identifier isn't this customer's, whichever of its profiles claim it, now or later. Takes back a linking.
 
@@ -109,7 +110,7 @@ def unlink(
     meant = decided(
         "unlink", profile_node(customer.founder), identifier, author, now(connection), decision_id=decision_id
     )
-    plan = _plan_unlink(component, customer, identifier, meant, author, rules)
+    plan = _plan_unlink(component, customer, identifier, meant, rules or rules_in_force(connection))
     if isinstance(plan, Mistake):
         return plan
     return _carry_out(connection, plan, component, customer, meant, about=About(kind="unlink", identifier=identifier))
@@ -161,7 +162,7 @@ def _plan_link(
 
 
 def _plan_unlink(  # noqa: PLR0917 — one call site
-    component: Component, customer: Living, identifier: Identifier, meant: Decision, author: Author, rules: Rules
+    component: Component, customer: Living, identifier: Identifier, meant: Decision, rules: Rules
 ) -> _Plan | Mistake:
     if component.owners.get(identifier) != customer.customer_id:
         return _mistake("not_linked", "This identifier isn't the customer's.")
@@ -179,6 +180,7 @@ def _plan_unlink(  # noqa: PLR0917 — one call site
     if identifier not in cluster_of(component.resolve(kept, rules), customer.founder).identifiers:
         return _Plan(withdrawn=links)
     # All that the customer is without the value: its beginnings, and those of its profiles that claim it.
+    author = Author(actor=meant.actor, reason=meant.reason)
     without = decided("block", identifier, identifier, author, meant.decided_at)
     core = cluster_of(component.resolve([*kept, without], rules), customer.founder)
     claimants = {one.profile_id for one in component.claims.values() if identifier in one.identifiers}

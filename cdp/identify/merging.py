@@ -1,7 +1,8 @@
 """Merging: two customers are one after all, because somebody says so.
 
 A merge links the profiles that the two customers began with, and values that would exceed a limit to these, so that they
-count once. It withdraws what once parted the two. Source: `identity.md`, merge ledger; decision 0014.
+count once. It withdraws what once parted the two, or an identifier of one from the other; that is in force again when the
+merge is undone. Source: `identity.md`, merge ledger; decision 0014.
 """
 
 from collections import defaultdict
@@ -15,13 +16,13 @@ from psycopg import Connection
 
 from cdp.db.ids import format_id, time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
+from cdp.errors import Mistake
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, Decision, profile_node, request_id
 from cdp.identify.deciding import (
     STATEMENTS,
     Component,
     Living,
-    Mistake,
     Record,
     cluster_of,
     component_of,
@@ -33,7 +34,8 @@ from cdp.identify.deciding import (
 )
 from cdp.identify.identifier import Identifier
 from cdp.identify.resolution import Cluster, Resolution
-from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.rules import Rules
+from cdp.identify.ruling import rules_in_force
 
 MOST_PROFILES: Final = 1_000
 """Of a customer that people make. Nobody is known under a thousand keys; a merge that says so is a mistake with a filter."""
@@ -79,7 +81,7 @@ def merge(
     *,
     author: Author,
     request_key: str | None = None,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
 ) -> Merged | Mistake:
     """Make one customer of two, given by any id they ever had; the older id survives, the other leads there.
 
@@ -90,6 +92,7 @@ def merge(
     decision_id = request_id(author.actor, request_key) if request_key is not None else time_ordered_id()
     if request_key is not None and (made := recorded(connection, "merge_of_request", decision_id=decision_id)):
         return _replayed(connection, made, customer_ids)
+    rules = rules or rules_in_force(connection)
     plan = _plan_merge(connection, customer_ids, author=author, decision_id=decision_id, rules=rules)
     if isinstance(plan, Mistake):
         return plan
@@ -98,14 +101,17 @@ def merge(
     record = next(one for one in records if (one.customer_id, one.other_customer_id) == wanted and one.kind == "merge")
     made_for = {"merge_id": record.merge_id, "decision_ids": [one.decision_id for one in plan.links]}
     connection.execute(STATEMENTS["tie_decisions"], made_for)
+    withdrawn_for = {"merge_id": record.merge_id, "decision_ids": [one.decision_id for one in plan.withdrawn]}
+    connection.execute(STATEMENTS["tie_withdrawn"], withdrawn_for)
     return Merged(customer_id=record.customer_id, merge_id=record.merge_id)
 
 
 def preview_merge(
-    connection: Connection[Any], customer_ids: Sequence[UUID], *, rules: Rules = DEFAULT_RULES
+    connection: Connection[Any], customer_ids: Sequence[UUID], *, rules: Rules | None = None
 ) -> MergePreview | Mistake:
     """What `merge` would do or refuse, reckoned without writing; the caller gives a consistent snapshot."""
     author = Author(actor="preview")
+    rules = rules or rules_in_force(connection)
     plan = _plan_merge(connection, customer_ids, author=author, decision_id=time_ordered_id(), rules=rules)
     if isinstance(plan, Mistake):
         return plan
@@ -136,7 +142,7 @@ def _plan_merge(
     crossing = tuple(
         one
         for one in component.decisions
-        if one.kind == "part" and {component.customer_of(one.one), component.customer_of(one.other)} == ids
+        if one.kind in {"part", "unlink"} and {component.customer_of(one.one), component.customer_of(one.other)} == ids
     )
     links = _links(component, pair, author, decision_id=decision_id, at=now(connection), rules=rules)
     kept = [one for one in component.decisions if one not in crossing]

@@ -13,13 +13,13 @@ from uuid import UUID
 from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
+from cdp.errors import Mistake
 from cdp.identify import queries
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, Decision, profile_node
 from cdp.identify.deciding import (
     STATEMENTS,
     Component,
-    Mistake,
     Record,
     cluster_of,
     component_of,
@@ -29,7 +29,8 @@ from cdp.identify.deciding import (
     recorded,
 )
 from cdp.identify.identifier import Identifier
-from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.rules import Rules
+from cdp.identify.ruling import rules_in_force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +41,14 @@ class Unmerged:
 
 
 def unmerge(
-    connection: Connection[Any], merge_id: UUID, *, author: Author, rules: Rules = DEFAULT_RULES
+    connection: Connection[Any], merge_id: UUID, *, author: Author, rules: Rules | None = None
 ) -> Unmerged | Mistake:
     """Undo a merge, whether people or identifiers made it: what came from the other customer is its own again, and stays so.
 
     Takes the customers' lock; the caller commits. On a Mistake nothing has changed.
     """
     hold_customers_exclusive(connection)
+    rules = rules or rules_in_force(connection)
     record = recorded(connection, "merge", merge_id=merge_id)
     if record is None:
         return Mistake(code="merge_not_found", message="There is no merge with this id.", field=("mergeId",))
@@ -71,7 +73,9 @@ def unmerge(
         for one in component.decisions
         if one.kind == "link" and (one.decision_id in tied or sides.are_tied_by(one, component))
     ]
-    made = _partings(component, sides, withdrawn, author, at=now(connection), rules=rules)
+    reinstated = queries.decisions_withdrawn_for(connection, record.merge_id)
+    kept = [*(one for one in component.decisions if one not in withdrawn), *reinstated]
+    made = _partings(component, sides, kept, author, at=now(connection), rules=rules)
     if made is None:
         return Mistake(
             code="cannot_be_parted",
@@ -79,7 +83,7 @@ def unmerge(
             field=("mergeId",),
         )
     was_here = [one.profile_id for one in component.stored.values() if one.customer_id == home]
-    apply_decisions(connection, made, withdrawn=withdrawn, author=author, rules=rules)
+    apply_decisions(connection, made, withdrawn=withdrawn, reinstated=reinstated, author=author, rules=rules)
     found = queries.homes(connection, was_here)
     first = [found[founders[one]] for one in ids]
     return Unmerged(customer_ids=tuple(dict.fromkeys([*first, *sorted(set(found.values()))])))
@@ -128,18 +132,17 @@ class _Sides:
 def _partings(
     component: Component,
     sides: _Sides,
-    withdrawn: Collection[Decision],
+    kept: Collection[Decision],
     author: Author,
     *,
     at: datetime,
     rules: Rules,
 ) -> list[Decision] | None:
-    """The decisions that part the sides; a single one where no claim ties them.
+    """The decisions that part the sides, beside those `kept`; a single one where no claim ties them.
 
     Where claims do, and a parting would scatter what one side had, that is held together. None when even so the sides don't
     come out as they were.
     """
-    kept = [one for one in component.decisions if one not in withdrawn]
     made = [decided("part", profile_node(sides.stayed), profile_node(sides.came), author, at)]
     tied = set(cluster_of(component.resolve(kept, rules), sides.stayed).profile_ids)
     if sides.came not in tied:

@@ -12,19 +12,11 @@ from psycopg import Connection
 
 from cdp.db.ids import time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
+from cdp.errors import Mistake
 from cdp.identify import queries
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, request_id
-from cdp.identify.deciding import (
-    STATEMENTS,
-    Mistake,
-    component_of,
-    decided,
-    is_made,
-    named,
-    now,
-    set_down,
-)
+from cdp.identify.deciding import STATEMENTS, component_of, decided, is_made, named, now, set_down
 from cdp.identify.history import About
 from cdp.identify.identifier import Identifier
 from cdp.identify.linking import Changed

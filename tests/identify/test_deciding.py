@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from cdp.db.engine import connect
 from cdp.db.ids import time_ordered_id
+from cdp.errors import Mistake
 from cdp.identify import Author
-from cdp.identify.deciding import Mistake
 from cdp.identify.merging import Merged, merge, preview_merge
 from cdp.identify.unmerging import Unmerged, unmerge
 from tests.identify.test_invariants import _contacts, _draft, _groups_told, _tell, stories

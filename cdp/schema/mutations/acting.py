@@ -9,10 +9,9 @@ from psycopg import Connection
 
 from cdp.access.viewer import Member, Role, Scope, Tool, Viewer
 from cdp.db.ids import parse_id
-from cdp.errors import Invalid
+from cdp.errors import Invalid, Mistake
 from cdp.graph.refusal import ClosedToMembers, MembersOnly, ScopeMissing, graphql_error
 from cdp.identify.claims import Author
-from cdp.identify.deciding import Mistake
 
 T = TypeVar("T")
 

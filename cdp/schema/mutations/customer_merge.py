@@ -8,9 +8,9 @@ from psycopg import Connection
 
 from cdp.access.viewer import Scope
 from cdp.db.ids import format_id
+from cdp.errors import Mistake
 from cdp.graph.declaration import one
 from cdp.identify import merging
-from cdp.identify.deciding import Mistake
 from cdp.resolvers import event as event_resolvers
 from cdp.resolvers import merge as resolvers
 from cdp.schema.customer import Customer

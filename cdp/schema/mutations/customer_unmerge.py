@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 import strawberry
 
 from cdp.access.viewer import Scope
+from cdp.errors import Mistake
 from cdp.graph.declaration import many
 from cdp.identify import unmerging
-from cdp.identify.deciding import Mistake
 from cdp.resolvers import merge as resolvers
 from cdp.schema.customer import Customer
 from cdp.schema.mutations.acting import UserError, author, read_ids, too_long, user_error, work
