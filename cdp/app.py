@@ -16,13 +16,16 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
+from cdp.access.issuer.logout_notices import notices_sent
 from cdp.access.limits import limits_of
 from cdp.access.tokens import TokenVerifier, authenticate
 from cdp.db.engine import open_pool
 from cdp.feed import open_feed
 from cdp.health import Health
+from cdp.ingest.catching_up import catch_up
 from cdp.ingest.changes import changes_routes
 from cdp.ingest.imports import import_routes
+from cdp.ingest.recognise import recognise_routes
 from cdp.ingest.tracking import tracking_routes
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
@@ -57,6 +60,7 @@ def create_app(settings: Settings) -> Starlette:
                 reticent=settings.is_production,
                 max_connections=8,  # each plans its own statements, and few answer as fast as many
                 writes=settings.database_url,
+                catch_up=catch_up,
             )
             app.state.graph = await stack.enter_async_context(graph)
             # Read where the graph is read, so that what a change tells of is there to be asked for.
@@ -66,6 +70,7 @@ def create_app(settings: Settings) -> Starlette:
             app.state.tokens = TokenVerifier(pool, settings, http=http)
             if settings.issuer_is_embedded:
                 await _prepare(pool, settings)
+                await stack.enter_async_context(notices_sent(pool, settings, http))
             yield
 
     health = Health(lambda: settings.database_url)
@@ -73,6 +78,7 @@ def create_app(settings: Settings) -> Starlette:
         *graphql_routes(settings),
         *socket_routes(),
         *tracking_routes(lambda _request: pool()),
+        *recognise_routes(settings),
         *(import_routes(settings.database_url, authenticate) if settings.database_url else ()),
         *changes_routes(),
         *health.routes,

@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from cdp.access.passwords import hash_password
 from cdp.access.sealing import digest, new_secret
@@ -34,7 +35,7 @@ class EmailTaken(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewClient:
-    """An OAuth client with its secret, which nobody can read again. `client_secret` None: a public client."""
+    """An OAuth client with its secret, which nobody can read again. `client_secret` None: a public client, or one that signs."""
 
     client_id: str
     client_secret: str | None
@@ -50,17 +51,21 @@ def create_client(
     redirect_uris: Sequence[str] = (),
     identity_scopes: Sequence[str] = (),
     public: bool = False,
+    public_keys: Mapping[str, Any] | None = None,
+    post_logout_redirect_uris: Sequence[str] = (),
+    backchannel_logout_uri: str | None = None,
     trusted_only: bool = False,
 ) -> NewClient:
     """Register an OAuth client. With `authorization_code` among the grants staff can let it act for them.
 
-    `identity_scopes`: openid, profile, email. `trusted_only`: of the graph it may run trusted documents only. Raises
-    InvalidField when it could ask for nothing.
+    `identity_scopes`: openid, profile, email. `public_keys`: a JWK Set (`read_public_keys`) of a client that signs instead of
+    telling a secret. `backchannel_logout_uri`: where it is told that a session ended. `trusted_only`: of the graph it may run
+    trusted documents only. Raises InvalidField when it could ask for nothing.
     """
     granted = (*identity_scopes, *sorted(scope.value for scope in scopes))
     if not granted:
         raise InvalidField(field="scope", problem="is required; a client without a scope may do nothing.")
-    secret = None if public else new_secret()
+    secret = None if public or public_keys else new_secret()
     client_id = f"{_slug(name)}-{new_secret()[:8].lower().replace('_', '0').replace('-', '0')}"
     connection.execute(
         _ISSUER_SQL["save_client"],
@@ -68,10 +73,12 @@ def create_client(
             "client_id": client_id,
             "name": name,
             "secret_hash": digest(secret) if secret else None,
-            "auth_method": "none" if public else "client_secret_basic",
+            "jwks": Jsonb(public_keys) if public_keys else None,
+            "auth_method": _auth_method(public=public, signs=bool(public_keys)),
             "grant_types": list(grant_types),
             "redirect_uris": list(redirect_uris),
-            "post_logout_redirect_uris": [],
+            "post_logout_redirect_uris": list(post_logout_redirect_uris),
+            "backchannel_logout_uri": backchannel_logout_uri,
             "scopes": list(granted),
             "trusted_only": trusted_only,
         },
@@ -161,6 +168,12 @@ def invite_member(connection: Connection[Any], *, email: str, account_number: st
     invite = {"invite": digest(secret), "email": _normal(email), "account_id": row[0], "role": role.value}
     connection.execute(_SQL["save_invite"], {**invite, "invited_by": invited_by})
     return secret
+
+
+def _auth_method(*, public: bool, signs: bool) -> str:
+    if public:
+        return "none"
+    return "private_key_jwt" if signs else "client_secret_basic"
 
 
 def _create_person(connection: Connection[Any], *, email: str, name: str, password: str, locale: str) -> str:

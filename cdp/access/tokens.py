@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.requests import HTTPConnection
 
-from cdp.access.keys import LEEWAY_SECONDS, IssuerKeys, UntrustedToken, remote_keys, trusted_claims
+from cdp.access.keys import LEEWAY_SECONDS, IssuerKeys, UntrustedToken, key_name, remote_keys, trusted_claims
 from cdp.access.relying_party import RelyingParty
 from cdp.access.sealing import digest
 from cdp.access.viewer import Scope, Tool
@@ -126,7 +126,7 @@ class TokenVerifier:
         if not isinstance(client_id, str) or not isinstance(scope, str):
             raise TokenInvalid(problem="it names no client")
         known = {known.value: known for known in Scope}
-        ids = (claims.get("jti"), claims.get("family"), f"client {client_id}")
+        ids = (claims.get("jti"), claims.get("family"), f"client {client_id}", f"key {key_name(token)}")
         return _Accepted(
             tool=Tool(
                 client_id=client_id,

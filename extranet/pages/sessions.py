@@ -1,17 +1,12 @@
-"""Signing in and out and switching account. The work is done by `cdp.access`; this is its face."""
-
-from collections.abc import Mapping
-from typing import Final
-from urllib.parse import parse_qsl
+"""Signing in and out, switching account, and the member's own sessions. The work is done by `cdp.access`; this is its face."""
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from cdp.errors import TooLarge
+from cdp.access.portal import LogoutRefused
 from extranet.formats import FALLBACK_LOCALE, FALLBACK_TIME_ZONE, formats_for
+from extranet.forms import read_form
 from extranet.portal import Portal, Visit, render
-
-LONGEST_FORM_BYTES: Final = 16_384
 
 
 async def sign_in(request: Request) -> Response:
@@ -54,14 +49,42 @@ async def signed_out(request: Request) -> Response:
     return HTMLResponse(render(_portal(request), "signed_out.html", visit=None, f=formats))
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
-    """The fields of a form as browsers send it. Raises TooLarge; what is no form has no fields."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM_BYTES:
-            raise TooLarge(limit_bytes=LONGEST_FORM_BYTES)
-    return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
+async def listing(visit: Visit) -> Response:
+    """The member's sessions, and where they change password and second factors."""
+    return visit.page(
+        "sessions.html",
+        sessions=await visit.portal.access.sessions_of(visit.request),
+        security_url=visit.portal.access.security_url,
+        has_ended="ended" in visit.query,
+    )
+
+
+async def end_one(visit: Visit) -> Response:
+    """End one of them. One that is over already is what was wanted."""
+    form = await read_form(visit.request)
+    visit.portal.access.check_csrf(visit.request, form, visit.session)
+    await visit.portal.access.end_session(visit.request, form.get("session", ""))
+    return RedirectResponse("/sessions?ended", status_code=303)
+
+
+async def end_all(visit: Visit) -> Response:
+    """Sign out everywhere."""
+    form = await read_form(visit.request)
+    visit.portal.access.check_csrf(visit.request, form, visit.session)
+    return await visit.portal.access.sign_out_everywhere(visit.request)
+
+
+async def back_channel_logout(request: Request) -> Response:
+    """The issuer says that a session is over (OpenID Connect Back-Channel Logout 1.0 §2.5). Comes from the issuer, not from a
+    browser: the signed token is all that counts.
+    """
+    form = await read_form(request)
+    try:
+        await _portal(request).access.back_channel_logout(form.get("logout_token", ""))
+    except LogoutRefused as error:
+        told = {"error": "invalid_request", "error_description": error.message}
+        return JSONResponse(told, status_code=400, headers={"Cache-Control": "no-store"})
+    return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
 
 def _portal(request: Request) -> Portal:

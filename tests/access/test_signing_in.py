@@ -1,7 +1,9 @@
 """Signing in to the extranet, at our issuer and at one written by others: the same tests, the same code."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import httpx2
@@ -198,6 +200,44 @@ async def test_signing_out_ends_it_here_and_at_the_issuer(
     again = await follow(visitor, await visitor.get(f"{EXTRANET}/sign-in"), until=EXTRANET)
     assert again.status_code == 200  # the issuer asks for the password again
     assert "password" in again.text
+
+
+async def end_at_issuer(visitor: httpx2.AsyncClient, issuer: IssuerUnderTest) -> None:
+    """Sign out at the issuer, without the extranet having a hand in it."""
+    await issuer.sign_out(visitor, await visitor.get(f"{issuer.issuer}{issuer.end_session}"))
+
+
+async def test_signing_out_at_the_issuer_ends_the_session_here_by_the_back_channel(
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+) -> None:
+    async with stage.browser() as other:
+        await signed_in(other, issuer, "fina")  # the same person elsewhere: another session at the issuer
+        await signed_in(visitor, issuer, "fina")
+        await end_at_issuer(visitor, issuer)
+        assert (await session(visitor))["name"] == "Fina"  # nobody has told the extranet yet
+        assert await issuer.tell_logouts(stage) >= 1
+        assert await session(visitor) is None
+        assert (await session(other))["name"] == "Fina"
+    told = stage.world.execute(
+        "SELECT outcome, reason FROM audit_record WHERE event = 'sign_out' AND reason IS NOT NULL"
+    )
+    assert told == [("done", "back_channel")]
+
+
+async def test_a_fresh_sign_in_can_be_asked_for_and_the_issuer_says_when_it_was(
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+) -> None:
+    await signed_in(visitor, issuer, "fina")
+    at = datetime.fromisoformat(str((await session(visitor))["authenticated_at"]))
+    assert timedelta(0) <= datetime.now(UTC) - at < timedelta(minutes=1)
+    await asyncio.sleep(2.1)  # one second is as fine as `auth_time` is
+    again = await follow(visitor, await visitor.get(f"{EXTRANET}/sign-in?max_age=1&next=/people"), until=EXTRANET)
+    assert again.status_code == 200  # signed in at the issuer, but asked once more
+    landed = await visitor.get(
+        (await follow(visitor, await issuer.sign_in(visitor, again, "fina"), until=EXTRANET)).headers["location"]
+    )
+    assert landed.headers["location"] == "/people"
+    assert datetime.fromisoformat(str((await session(visitor))["authenticated_at"])) > at
 
 
 async def test_a_tool_of_this_issuer_is_let_in_and_an_id_token_is_not(

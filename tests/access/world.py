@@ -157,6 +157,7 @@ def toy_extranet(access: PortalAccess) -> Starlette:
                 "role": session.role,
                 "accounts": [choice.number for choice in session.accounts],
                 "csrf_token": session.csrf_token,
+                "authenticated_at": session.authenticated_at.isoformat(),
             }
         )
 
@@ -183,6 +184,7 @@ def toy_extranet(access: PortalAccess) -> Starlette:
 
     return Starlette(
         routes=[
+            *_routes_of_sessions(access),
             Route("/sign-in", access.begin_sign_in),
             Route("/auth/callback", callback),
             Route("/account", changing, methods=["POST"]),
@@ -190,6 +192,30 @@ def toy_extranet(access: PortalAccess) -> Starlette:
             Route("/{path:path}", home),
         ]
     )
+
+
+def _routes_of_sessions(access: PortalAccess) -> list[Route]:
+    async def back_channel(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        try:
+            await access.back_channel_logout(form.get("logout_token", ""))
+        except CdpError as error:
+            return JSONResponse(error.body(), error.http_status)
+        return Response()
+
+    async def listing(request: Request) -> Response:
+        found = await access.sessions_of(request)
+        return JSONResponse([(one.named, one.device, one.account_number, one.is_current) for one in found])
+
+    async def end(request: Request) -> Response:
+        return JSONResponse(await access.end_session(request, request.query_params["session"]))
+
+    return [
+        Route("/auth/back-channel-logout", back_channel, methods=["POST"]),
+        Route("/sessions", listing),
+        Route("/sessions/end", end, methods=["POST"]),
+        Route("/sessions/end-all", access.sign_out_everywhere, methods=["POST"]),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,15 @@ ADMIN, BOTH = "admin@zeppelin.example", "both@holding.example"
 LUSITANIA = (FINANCE, BUYER, VIEWER)
 
 # Open by nature: the way in and out, probes, files.
-OPEN_PATHS = {"/sign-in", "/auth/callback", "/sign-out", "/signed-out", "/healthz", "/readyz"}
+OPEN_PATHS = {
+    "/sign-in",
+    "/auth/callback",
+    "/auth/back-channel-logout",
+    "/sign-out",
+    "/signed-out",
+    "/healthz",
+    "/readyz",
+}
 PAGES = sorted(
     route.path.replace("{id}", "ord_1").replace("{anything:path}", "anything/at/all")
     for route in ROUTES

@@ -25,7 +25,7 @@ from cdp.settings import Settings
 
 LONGEST_FORM_BYTES: Final = 65_536
 MOST_FIELDS: Final = 50
-KEYS_LIVE_SECONDS: Final = 60
+KEYS_LIVE_SECONDS: Final = 30
 FORM_SECONDS: Final = 3600
 
 Made = TypeVar("Made")
@@ -64,7 +64,7 @@ class Edge:
             return await to_thread.run_sync(work, self._server(opened, keys))
 
     async def keys(self) -> SigningKeys:
-        """The signing keys, read once a minute; the first time they and the extranet's client are made where missing."""
+        """The signing keys, read twice a minute; the first time they and the extranet's client are made where missing."""
         async with self._lock:
             if self._keys is None or time.monotonic() - self._keys_read_at > KEYS_LIVE_SECONDS:
                 first = self._keys is None
@@ -122,10 +122,12 @@ async def _save_extranet_client(connection: AsyncConnection[Any], settings: Sett
         client_id=EXTRANET_CLIENT_ID,
         name="the client area",
         secret_hash=digest(extranet_client_secret(settings)),
+        jwks=None,
         auth_method="client_secret_basic",
         grant_types=["authorization_code"],
         redirect_uris=[f"{settings.extranet_url}/auth/callback"],
         post_logout_redirect_uris=[f"{settings.extranet_url}/signed-out"],
+        backchannel_logout_uri=f"{settings.extranet_url}/auth/back-channel-logout",
         scopes=list(IDENTITY_SCOPES),
         trusted_only=False,
     )

@@ -13,11 +13,17 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from cdp.access.issuer.records import AccessToken, OAuthClient, RefreshToken
-from cdp.access.issuer.server import IssuerRequest, IssuerResponse, IssuerServer, answer, user_info
+from cdp.access.issuer.server import (
+    CLIENT_AUTH,
+    CONFIDENTIAL,
+    IssuerRequest,
+    IssuerResponse,
+    IssuerServer,
+    answer,
+    user_info,
+)
 from cdp.access.issuer.signing_keys import ALGORITHM
 from cdp.access.viewer import Scope
-
-_CLIENT_AUTH: Final = ["client_secret_basic", "none"]
 
 
 def with_endpoints(server: IssuerServer) -> IssuerServer:
@@ -44,7 +50,7 @@ def userinfo(server: IssuerServer, authorization: str) -> IssuerResponse:
 class _Revocation(RevocationEndpoint):  # type: ignore[misc]
     """RFC 7009. Revoking a refresh token takes its family along."""
 
-    CLIENT_AUTH_METHODS: Final = _CLIENT_AUTH
+    CLIENT_AUTH_METHODS: Final = list(CLIENT_AUTH)
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> AccessToken | RefreshToken | None:  # noqa: ARG002
         return _own_access_token(self.server, token_string)
@@ -64,7 +70,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     """RFC 7662, for a client's own tokens, and for all to a client that may have the scope `admin`."""
 
-    CLIENT_AUTH_METHODS: Final = ["client_secret_basic"]
+    CLIENT_AUTH_METHODS: Final = list(CONFIDENTIAL)
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> AccessToken | None:  # noqa: ARG002
         return _own_access_token(self.server, token_string)

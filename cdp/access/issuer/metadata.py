@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from cdp.access.issuer.server import API_SCOPES, IDENTITY_SCOPES
+from cdp.access.issuer.server import API_SCOPES, CLIENT_AUTH, CONFIDENTIAL, IDENTITY_SCOPES
 from cdp.access.issuer.signing_keys import ALGORITHM
+from cdp.access.keys import ALGORITHMS
 
 
 def metadata(issuer: str) -> dict[str, Any]:
@@ -23,12 +24,30 @@ def metadata(issuer: str) -> dict[str, Any]:
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "token_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "name", "email", "locale"],
+        "claims_supported": [
+            "sub",
+            "iss",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "amr",
+            "nonce",
+            "sid",
+            "name",
+            "email",
+            "locale",
+        ],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

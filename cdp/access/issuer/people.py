@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from cdp.access.cookies import comes_from
+from cdp.access.devices import device
 from cdp.access.issuer.edge import MOST_FIELDS, Edge, form_fields, origin_of, query_fields
 from cdp.access.issuer.endpoints import validated_end_session
 from cdp.access.issuer.invites import NotTheInvited, OpenInvite, accept_invite, open_invite
@@ -84,7 +85,13 @@ class People:
             problem = "The e-mail or the password is not right."
             return self._sign_in_page(request, fields, decided, problem=problem, email=email, status=422)
         async with self._edge.pool().connection() as connection, connection.transaction():
-            secret = await open_session(connection, found, replaced=self._edge.session_cookie.read(request))
+            secret = await open_session(
+                connection,
+                found,
+                replaced=self._edge.session_cookie.read(request),
+                methods=["pwd"],
+                device=device(request.headers.get("user-agent", "")),
+            )
         again_asked = urlencode([(name, value) for name, value in fields if name not in _ASKED_ONCE])
         answer = RedirectResponse(f"{self._edge.path}/authorize?{again_asked}", status_code=303)
         self._edge.session_cookie.write(answer, secret)

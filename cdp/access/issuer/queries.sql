@@ -1,19 +1,20 @@
 -- name: client
 -- An enabled OAuth client.
-SELECT client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes
+SELECT client_id, name, secret_hash, jwks, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes
 FROM oauth_client WHERE client_id = %(client_id)s AND disabled_at IS NULL;
 
 -- name: save_client
 -- Register an OAuth client, or bring the one with this id to these values.
 INSERT INTO oauth_client
-    (client_id, name, secret_hash, auth_method, grant_types, redirect_uris, post_logout_redirect_uris, scopes,
-        trusted_only)
-VALUES (%(client_id)s, %(name)s, %(secret_hash)s, %(auth_method)s, %(grant_types)s, %(redirect_uris)s,
-    %(post_logout_redirect_uris)s, %(scopes)s, %(trusted_only)s)
+    (client_id, name, secret_hash, jwks, auth_method, grant_types, redirect_uris, post_logout_redirect_uris,
+        backchannel_logout_uri, scopes, trusted_only)
+VALUES (%(client_id)s, %(name)s, %(secret_hash)s, %(jwks)s, %(auth_method)s, %(grant_types)s, %(redirect_uris)s,
+    %(post_logout_redirect_uris)s, %(backchannel_logout_uri)s, %(scopes)s, %(trusted_only)s)
 ON CONFLICT (client_id) DO UPDATE SET
-    name = excluded.name, secret_hash = excluded.secret_hash, auth_method = excluded.auth_method,
+    name = excluded.name, secret_hash = excluded.secret_hash, jwks = excluded.jwks, auth_method = excluded.auth_method,
     grant_types = excluded.grant_types, redirect_uris = excluded.redirect_uris,
-    post_logout_redirect_uris = excluded.post_logout_redirect_uris, scopes = excluded.scopes,
+    post_logout_redirect_uris = excluded.post_logout_redirect_uris,
+    backchannel_logout_uri = excluded.backchannel_logout_uri, scopes = excluded.scopes,
     trusted_only = excluded.trusted_only;
 
 -- name: person
@@ -62,30 +63,69 @@ FROM sign_in_failure WHERE key_hash = %(key)s;
 -- A sign-in succeeded: its key starts afresh.
 DELETE FROM sign_in_failure WHERE key_hash = %(key)s;
 
+-- name: renew_idp_session
+-- The same person signs in again in the same browser: the session goes on under a new cookie. No row when there is none to renew.
+UPDATE idp_session
+SET session_hash = %(opened)s, authenticated_at = now(), last_seen_at = now(), device = %(device)s, methods = %(methods)s
+WHERE session_hash = %(replaced)s AND user_id = %(user_id)s AND authenticated_at >= now() - interval '12 hours'
+    AND last_seen_at >= now() - interval '30 minutes'
+RETURNING sid;
+
 -- name: open_idp_session
--- Open a session at the issuer in place of the one the browser had; forgets sessions that are over.
-WITH replaced AS (
-    DELETE FROM idp_session WHERE session_hash = %(replaced)s
-), over AS (
+-- Open a session at the issuer; forgets sessions that are over.
+WITH over AS (
     DELETE FROM idp_session WHERE session_hash IN (
         SELECT session_hash FROM idp_session
-        WHERE session_hash <> %(replaced)s
-            AND (authenticated_at < now() - interval '12 hours' OR last_seen_at < now() - interval '30 minutes')
+        WHERE authenticated_at < now() - interval '12 hours' OR last_seen_at < now() - interval '30 minutes'
         LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 )
-INSERT INTO idp_session (session_hash, sid, user_id, authenticated_at) VALUES (%(opened)s, new_id(), %(user_id)s, now());
+INSERT INTO idp_session (session_hash, sid, user_id, authenticated_at, device, methods)
+VALUES (%(opened)s, new_id(), %(user_id)s, now(), %(device)s, %(methods)s);
 
 -- name: idp_session
 -- The live session at the issuer with this cookie's hash; counts as activity.
 UPDATE idp_session SET last_seen_at = now()
 WHERE session_hash = %(session)s AND authenticated_at >= now() - interval '12 hours'
     AND last_seen_at >= now() - interval '30 minutes'
-RETURNING sid, user_id, authenticated_at;
+RETURNING sid, user_id, authenticated_at, methods;
 
 -- name: close_idp_session
--- End a session at the issuer, known by its cookie's hash or by its name in ID tokens.
-DELETE FROM idp_session WHERE session_hash = %(session)s OR sid = %(sid)s;
+-- End a session at the issuer, known by its cookie's hash or by its name in ID tokens, and what came of it.
+SELECT idp_end_sessions(user_id, sid, NULL) FROM idp_session WHERE session_hash = %(session)s OR sid = %(sid)s;
+
+-- name: end_idp_sessions
+-- End a person's sessions at the issuer: the one with this sid, or (NULL) all but the one to keep. How many ended.
+SELECT idp_end_sessions(%(user_id)s, %(sid)s, %(keep)s) AS ended;
+
+-- name: idp_sessions
+-- A person's live sessions at the issuer, the newest first.
+SELECT sid, device, authenticated_at, last_seen_at, methods FROM idp_session
+WHERE user_id = %(user_id)s AND authenticated_at >= now() - interval '12 hours'
+    AND last_seen_at >= now() - interval '30 minutes'
+ORDER BY authenticated_at DESC, sid;
+
+-- name: take_logout_notices
+-- Logout tokens to send now; each is due again later, in case nobody tells that it arrived. What is older than any session is dropped.
+WITH over AS (
+    DELETE FROM logout_notice WHERE created_at < now() - interval '12 hours'
+)
+UPDATE logout_notice AS notice
+SET attempts = attempts + 1, due_at = now() + least(600, 5 * power(3, least(attempts, 10))) * interval '1 second'
+FROM oauth_client AS client
+WHERE client.client_id = notice.client_id AND client.backchannel_logout_uri IS NOT NULL AND notice_id IN (
+    SELECT notice_id FROM logout_notice WHERE due_at <= now() AND created_at >= now() - interval '12 hours'
+    ORDER BY due_at LIMIT 50 FOR UPDATE SKIP LOCKED
+)
+RETURNING notice_id, notice.client_id, subject, sid, backchannel_logout_uri AS uri;
+
+-- name: drop_logout_notices
+-- These have arrived, or were refused for good.
+DELETE FROM logout_notice WHERE notice_id = ANY (%(notice_ids)s);
+
+-- name: take_once
+-- Whether this comes for the first time; it is remembered.
+SELECT take_once(%(token)s, %(forget)s) AS is_new;
 
 -- name: save_code
 -- Keep an authorization code until it is redeemed; forgets those that nobody can need any more.
@@ -96,16 +136,16 @@ WITH old AS (
     )
 )
 INSERT INTO authorization_code
-    (code_hash, client_id, user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at)
+    (code_hash, client_id, user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at, methods)
 VALUES (%(code)s, %(client_id)s, %(user_id)s, new_id(), %(redirect_uri)s, %(scope)s, %(nonce)s, %(code_challenge)s,
-    %(sid)s, %(authenticated_at)s);
+    %(sid)s, %(authenticated_at)s, %(methods)s);
 
 -- name: redeem_code
 -- Redeem a code of this client: once, within a minute.
 UPDATE authorization_code SET redeemed_at = now()
 WHERE code_hash = %(code)s AND client_id = %(client_id)s AND redeemed_at IS NULL
     AND created_at >= now() - interval '1 minute'
-RETURNING user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at;
+RETURNING user_id, family_id, redirect_uri, scope, nonce, code_challenge, sid, authenticated_at, methods;
 
 -- name: family_of_redeemed_code
 -- The family of tokens that came from a code somebody brings a second time.
@@ -159,15 +199,45 @@ ON CONFLICT (revoked_id) DO UPDATE SET forget_at = excluded.forget_at;
 SELECT 1 FROM token_revocation WHERE revoked_id = ANY (%(ids)s) LIMIT 1;
 
 -- name: signing_keys
--- Every key whose tokens may still be about, newest first; the first that is not retired signs.
-SELECT kid, algorithm, public_jwk, sealed_private_jwk, retired_at IS NULL AS signs FROM signing_key
-WHERE retired_at IS NULL OR retired_at >= now() - interval '1 hour' ORDER BY created_at DESC, kid;
+-- Every key whose signatures may still be about, the newest first; `signs` says which may sign now.
+SELECT kid, algorithm, public_jwk, sealed_private_jwk, created_at, signs_from, retired_at,
+    signs_from <= now() AND (retired_at IS NULL OR retired_at > now()) AS signs
+FROM signing_key
+WHERE withdrawn_at IS NULL AND (retired_at IS NULL OR retired_at >= now() - interval '13 hours')
+ORDER BY signs_from DESC, kid;
 
 -- name: save_signing_key
--- Keep a signing key, unless another process just made one.
+-- Keep the first signing key, unless another process just made one.
 INSERT INTO signing_key (kid, algorithm, public_jwk, sealed_private_jwk)
 SELECT %(kid)s, %(algorithm)s, %(public_jwk)s, %(sealed_private_jwk)s
-WHERE NOT EXISTS (SELECT FROM signing_key WHERE retired_at IS NULL);
+WHERE NOT EXISTS (SELECT FROM signing_key WHERE retired_at IS NULL AND withdrawn_at IS NULL);
+
+-- name: rotate_signing_keys
+-- Keep a new key, which signs after so many seconds; until then the one before does, and no longer.
+WITH retired AS (
+    UPDATE signing_key SET retired_at = now() + %(after_seconds)s * interval '1 second'
+    WHERE retired_at IS NULL AND withdrawn_at IS NULL
+)
+INSERT INTO signing_key (kid, algorithm, public_jwk, sealed_private_jwk, signs_from)
+VALUES (%(kid)s, %(algorithm)s, %(public_jwk)s, %(sealed_private_jwk)s, now() + %(after_seconds)s * interval '1 second')
+RETURNING signs_from;
+
+-- name: withdraw_signing_key
+-- Believe nothing more that this key signed; no row when there is no such key.
+UPDATE signing_key SET withdrawn_at = now(), retired_at = least(coalesce(retired_at, now()), now())
+WHERE kid = %(kid)s AND withdrawn_at IS NULL
+RETURNING kid;
+
+-- name: every_signing_key
+-- Every key there was, the newest first.
+SELECT kid, algorithm, created_at, signs_from, retired_at, withdrawn_at, CASE
+        WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'
+        WHEN signs_from > now() THEN 'published'
+        WHEN retired_at IS NULL OR retired_at > now() THEN 'signing'
+        WHEN retired_at >= now() - interval '13 hours' THEN 'verifying'
+        ELSE 'over'
+    END AS state
+FROM signing_key ORDER BY signs_from DESC, kid;
 
 -- name: lock_signing_keys
 -- One process at a time makes the first key.
@@ -188,5 +258,5 @@ RETURNING email, account_id, role;
 
 -- name: note
 -- Append to the audit record.
-INSERT INTO audit_record (event, outcome, actor, client_id, account_id, reason)
-VALUES (%(event)s, %(outcome)s, %(actor)s, %(client_id)s, %(account_id)s, %(reason)s);
+INSERT INTO audit_record (event, outcome, actor, client_id, account_id, reason, details)
+VALUES (%(event)s, %(outcome)s, %(actor)s, %(client_id)s, %(account_id)s, %(reason)s, %(details)s);

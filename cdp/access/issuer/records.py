@@ -20,6 +20,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
     client_id: str
     name: str
     secret_hash: bytes | None
+    jwks: dict[str, Any] | None
     auth_method: str
     grant_types: list[str]
     redirect_uris: list[str]
@@ -86,6 +87,7 @@ class SignedIn:
     person: Person
     sid: UUID
     authenticated_at: datetime
+    methods: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class RedeemedCode(AuthorizationCodeMixin):  # type: ignore[misc]
     code_challenge: str
     sid: UUID
     authenticated_at: datetime
+    methods: list[str]
     code_challenge_method: str = "S256"
 
     def get_redirect_uri(self) -> str:
@@ -122,8 +125,8 @@ class RedeemedCode(AuthorizationCodeMixin):  # type: ignore[misc]
         """Not stated."""
 
     def get_amr(self) -> list[str]:
-        """By password (RFC 8176)."""
-        return ["pwd"]
+        """How the person signed in (RFC 8176)."""
+        return self.methods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from authlib.oidc.core import OpenIDCode
 from joserfc.jwk import KeySet
 from starlette.responses import Response
 
+from cdp.access.issuer.assertions import METHOD, by_assertion, require_one_proof
 from cdp.access.issuer.records import OAuthClient, Person, RedeemedCode, RefreshToken
 from cdp.access.issuer.signing_keys import ALGORITHM, SigningKeys
 from cdp.access.issuer.store import Store
@@ -27,6 +28,8 @@ from cdp.access.viewer import Scope
 
 ACCESS_TOKEN_SECONDS: Final = 600
 ID_TOKEN_SECONDS: Final = 600
+CONFIDENTIAL: Final = ("client_secret_basic", METHOD)
+CLIENT_AUTH: Final = (*CONFIDENTIAL, "none")
 IDENTITY_SCOPES: Final = ("openid", "profile", "email")
 API_SCOPES: Final = frozenset(scope.value for scope in Scope)
 
@@ -72,11 +75,18 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         self.issuer = issuer
         self.audience = audience
         self.family_id: UUID | None = None
+        self.register_client_auth_method(METHOD, by_assertion(store, issuer=issuer))
         self.register_token_generator("default", _AccessTokens(self))
         self.register_grant(_CodeGrant, [_RequirePkce(required=True), _IdTokens(self)])
         self.register_grant(_RefreshGrant)
         self.register_grant(_ClientCredentials)
         self.register_extension(_NamedIssuer(issuer))
+
+    def authenticate_client(self, request: IssuerRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
+        """The client that a request proves to be, in one way. Raises InvalidClientError."""
+        require_one_proof(request)
+        found: OAuthClient = super().authenticate_client(request, methods, endpoint)
+        return found
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         """An enabled client."""
@@ -153,7 +163,7 @@ class _RequirePkce(CodeChallenge):  # type: ignore[misc]
 
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS: Final = ["client_secret_basic", "none"]
+    TOKEN_ENDPOINT_AUTH_METHODS: Final = list(CLIENT_AUTH)
 
     @staticmethod
     def validate_authorization_redirect_uri(request: IssuerRequest, client: OAuthClient) -> str:
@@ -193,7 +203,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
     """Each use brings a new refresh token; Authlib's default keeps the old one alive for ever."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS: Final = ["client_secret_basic", "none"]
+    TOKEN_ENDPOINT_AUTH_METHODS: Final = list(CLIENT_AUTH)
     INCLUDE_NEW_REFRESH_TOKEN: Final = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
@@ -212,7 +222,7 @@ class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
 
 
 class _ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS: Final = ["client_secret_basic"]
+    TOKEN_ENDPOINT_AUTH_METHODS: Final = list(CONFIDENTIAL)
 
 
 class _AccessTokens(JWTBearerTokenGenerator):  # type: ignore[misc]

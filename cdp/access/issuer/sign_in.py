@@ -2,7 +2,7 @@
 wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -62,10 +62,19 @@ async def check_password(pool: Callable[[], Pool], *, email: str, password: str,
     return found
 
 
-async def open_session(connection: AsyncConnection[Any], user_id: UUID, *, replaced: str | None) -> str:
-    """A new session at the issuer in place of the browser's old one; answers its secret."""
+async def open_session(
+    connection: AsyncConnection[Any], user_id: UUID, *, replaced: str | None, methods: Sequence[str], device: str
+) -> str:
+    """A session at the issuer in place of the browser's old one; answers its secret. `methods`: how they signed in (RFC 8176).
+
+    Of the same person it is the same session under a new secret, so that what came of it still ends with it; another's ends.
+    """
     secret = new_secret()
-    await fetch(connection, "open_idp_session", replaced=digest(replaced or ""), opened=digest(secret), user_id=user_id)
+    values = {"opened": digest(secret), "user_id": user_id, "methods": list(methods), "device": device}
+    before = digest(replaced or "")
+    if await fetch(connection, "renew_idp_session", replaced=before, **values) is None:
+        await fetch(connection, "close_idp_session", session=before, sid=None)
+        await fetch(connection, "open_idp_session", **values)
     return secret
 
 
@@ -75,7 +84,12 @@ async def signed_in(connection: AsyncConnection[Any], secret: str | None, issuer
     person = await fetch(connection, "person", user_id=session["user_id"], issuer=issuer) if session else None
     if session is None or person is None:
         return None
-    return SignedIn(person=Person(**person), sid=session["sid"], authenticated_at=session["authenticated_at"])
+    return SignedIn(
+        person=Person(**person),
+        sid=session["sid"],
+        authenticated_at=session["authenticated_at"],
+        methods=session["methods"],
+    )
 
 
 def normal_email(email: str) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 from anyio import from_thread
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from cdp.access.issuer.records import OAuthClient, Person, RedeemedCode, RefreshToken, SignedIn
 from cdp.access.sealing import digest
@@ -35,11 +36,18 @@ async def note(
     actor: str,
     client_id: str | None = None,
     account_id: UUID | None = None,
+    **details: Any,
 ) -> None:
-    """Append to the audit record; `refused` is the reason, when it was."""
+    """Append to the audit record; `refused` is the reason, when it was. `details` hold no personal data."""
     outcome = "done" if refused is None else "refused"
     values = {"actor": actor, "client_id": client_id, "account_id": account_id, "reason": refused}
-    await fetch(connection, "note", event=event, outcome=outcome, **values)
+    await fetch(connection, "note", event=event, outcome=outcome, details=Jsonb(details), **values)
+
+
+async def take_once(connection: AsyncConnection[Any], what: str, *, until: datetime) -> bool:
+    """Whether `what` comes for the first time; it is remembered, as a hash, until then."""
+    row = await fetch(connection, "take_once", token=digest(what), forget=until)
+    return row is not None and bool(row["is_new"])
 
 
 class Store:
@@ -82,6 +90,7 @@ class Store:
             code_challenge=challenge,
             sid=user.sid,
             authenticated_at=user.authenticated_at,
+            methods=user.methods,
         )
 
     def redeem_code(self, code: str, client: OAuthClient) -> RedeemedCode | None:
@@ -140,6 +149,11 @@ class Store:
     def is_revoked(self, *ids: str) -> bool:
         """Whether one of these ids is refused."""
         return self._fetch("is_revoked", ids=list(ids)) is not None
+
+    def take_once(self, what: str, *, until: datetime) -> bool:
+        """Whether `what` comes for the first time; it is remembered, as a hash, until then."""
+        row = self._fetch("take_once", token=digest(what), forget=until)
+        return row is not None and bool(row["is_new"])
 
     def close_session(self, sid: UUID) -> None:
         """End a session at the issuer by its name in ID tokens."""

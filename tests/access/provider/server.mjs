@@ -1,11 +1,11 @@
 // An OpenID provider written by others (npm oidc-provider, certified), for tests: any name signs in with any password.
-// Environment: MODULES (folder with node_modules), PORT, CALLBACK, SIGNED_OUT, AUDIENCE. Prints "ready" when it listens.
+// Environment: MODULES (folder with node_modules), PORT, CALLBACK, SIGNED_OUT, BACK_CHANNEL, AUDIENCE. Prints "ready" when it listens.
 import { generateKeyPairSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { MODULES, PORT, CALLBACK, SIGNED_OUT, AUDIENCE } = process.env;
+const { MODULES, PORT, CALLBACK, SIGNED_OUT, BACK_CHANNEL, AUDIENCE } = process.env;
 const resolve = createRequire(join(MODULES, 'index.js')).resolve;
 const { Provider } = await import(pathToFileURL(resolve('oidc-provider')));
 
@@ -13,7 +13,7 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const provider = new Provider(`http://localhost:${PORT}`, {
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'theirs', use: 'sig', alg: 'RS256' }] },
   cookies: { keys: ['for tests only'] },
-  claims: { openid: ['sub', 'sid'], profile: ['name'], email: ['email'] },
+  claims: { openid: ['sub', 'sid', 'auth_time'], profile: ['name'], email: ['email'] },
   conformIdTokenClaims: false,
   findAccount: (_, id) => ({
     accountId: id,
@@ -25,6 +25,8 @@ const provider = new Provider(`http://localhost:${PORT}`, {
       client_secret: 'a secret of the extranet, with = and +',
       redirect_uris: [CALLBACK],
       post_logout_redirect_uris: [SIGNED_OUT],
+      backchannel_logout_uri: BACK_CHANNEL,
+      backchannel_logout_session_required: true,
       grant_types: ['authorization_code'],
       response_types: ['code'],
     },
@@ -37,7 +39,10 @@ const provider = new Provider(`http://localhost:${PORT}`, {
     },
   ],
   pkce: { required: () => true },
+  // It refuses to fetch from this machine (SSRF), where its client is in these tests.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   features: {
+    backchannelLogout: { enabled: true },
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     resourceIndicators: {

@@ -18,8 +18,8 @@ depends_on = None
 DEFINER = "SECURITY DEFINER SET search_path = public, pg_temp"
 
 END_SESSIONS = """
--- Ends sessions of a person at the issuer: the one with this sid, or (NULL) all but `keep`. Their tokens are revoked; clients that
--- want to know are told, session by session, or once for the person when every session ends. How many there were.
+-- Ends sessions of a person at the issuer: the one with this sid, or (NULL) all but `keep`. Their tokens are revoked; clients
+-- that want to know are told, session by session, or once for the person when every session ends. How many there were.
 CREATE FUNCTION idp_end_sessions(given_user uuid, given_sid uuid, keep uuid) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp AS $$
 DECLARE
