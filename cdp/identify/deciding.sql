@@ -68,11 +68,6 @@ SELECT count(DISTINCT claim.profile_id)
 FROM claim_identifier AS said JOIN claim USING (claim_id)
 WHERE said.namespace = %(namespace)s AND said.value = %(value)s;
 
--- name: withdrawn_for
--- The decisions that were withdrawn for this merge.
-SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason
-FROM decision WHERE withdrawn_merge_id = %(merge_id)s;
-
 -- name: tie_withdrawn
 -- These decisions were withdrawn for this merge.
 UPDATE decision SET withdrawn_merge_id = %(merge_id)s WHERE decision_id = ANY (%(decision_ids)s::uuid[]);

@@ -161,7 +161,7 @@ def _plan_link(
     return _Plan(made=(meant,), withdrawn=undone)
 
 
-def _plan_unlink(  # noqa: PLR0917 — one call site
+def _plan_unlink(
     component: Component, customer: Living, identifier: Identifier, meant: Decision, rules: Rules
 ) -> _Plan | Mistake:
     if component.owners.get(identifier) != customer.customer_id:

@@ -165,6 +165,23 @@ def set_aside(connection: Connection[Any], crowded: Crowding) -> None:
     _put(connection, "put_full_nodes", (*names, "at", "source_ids", "message_ids", "claim_ids"), news)
 
 
+def count_again(connection: Connection[Any], nodes: Collection[Identifier], most: int) -> None:
+    """Let so many claims count about each of these full nodes; `set_aside` will tell if they are full again."""
+    if not nodes:
+        return
+    namespaces, values = _columns(nodes, 2)
+    given = {"namespaces": namespaces, "values": values}
+    early = connection.execute(STATEMENTS["early_set_aside"], {**given, "most": most}).fetchall()
+    _put(connection, "take_back", ("namespaces", "values", "claim_ids"), early)
+    connection.execute(STATEMENTS["delete_full_nodes"], given)
+
+
+def nodes_of(connection: Connection[Any], customer_id: UUID) -> set[Identifier]:
+    """All that decisions and claims can be about of a customer: its identifiers and profiles."""
+    rows = connection.execute(STATEMENTS["profiles_of"], {"customer_id": customer_id})
+    return {profile_node(one) for (one,) in rows} | {identifier for _, identifier in shown(connection, [customer_id])}
+
+
 def quarantine(
     connection: Connection[Any], customer_ids: Collection[UUID], quarantined: Mapping[UUID, Quarantine]
 ) -> set[UUID]:
@@ -291,6 +308,15 @@ def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) 
     """Decisions in force about any of these nodes."""
     namespaces, values = _columns(nodes, 2)
     rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
+    return _decisions(rows)
+
+
+def decisions_withdrawn_for(connection: Connection[Any], merge_id: UUID) -> list[Decision]:
+    """Decisions that were withdrawn so that this merge could be made."""
+    return _decisions(connection.execute(STATEMENTS["decisions_withdrawn_for"], {"merge_id": merge_id}))
+
+
+def _decisions(rows: Iterable[Sequence[Any]]) -> list[Decision]:
     return [
         Decision(
             decision_id=decision_id,

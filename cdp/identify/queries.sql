@@ -178,6 +178,39 @@ WHERE customer.customer_id = told.customer_id
     AND (customer.quarantined_at, customer.quarantine) IS DISTINCT FROM (told.at, told.why)
 RETURNING customer.customer_id;
 
+-- name: quarantined
+-- Those of these customers that are in quarantine.
+SELECT customer_id, quarantined_at, quarantine FROM customer
+WHERE customer_id = ANY (%(customer_ids)s::uuid[]) AND quarantined_at IS NOT NULL;
+
+-- name: profiles_of
+-- The profiles of a customer.
+SELECT profile_id FROM profile WHERE customer_id = %(customer_id)s;
+
+-- name: early_set_aside
+-- What was set aside about these nodes, and would count if so many claims did about each.
+WITH node AS (
+    SELECT * FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
+), said AS (
+    SELECT namespace, value, claim_id, true AS is_aside FROM node JOIN claim_set_aside USING (namespace, value)
+    UNION ALL
+    SELECT namespace, value, claim_id, false FROM node JOIN claim_identifier USING (namespace, value)
+), ranked AS (
+    SELECT
+        namespace, value, claim_id, is_aside,
+        row_number() OVER (
+            PARTITION BY namespace, value ORDER BY first_at, source_id, first_message_id COLLATE "C", claim_id
+        ) AS place
+    FROM said JOIN claim USING (claim_id)
+)
+SELECT namespace, value, claim_id FROM ranked WHERE is_aside AND place <= %(most)s;
+
+-- name: delete_full_nodes
+-- Nodes that may have more claims.
+DELETE FROM full_node
+USING unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
+WHERE full_node.namespace = node.namespace AND full_node.value = node.value;
+
 -- name: rules_in_force
 -- The rules that were set last.
 SELECT rules::text FROM identity_rules ORDER BY rules_id DESC LIMIT 1;
@@ -210,6 +243,11 @@ SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value
 FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS node (namespace, value)
 JOIN decision ON (other_namespace, other_value) = (node.namespace, node.value)
 WHERE withdrawn_at IS NULL;
+
+-- name: decisions_withdrawn_for
+-- Decisions that were withdrawn for this merge, and are not in force.
+SELECT decision_id, kind, one_namespace, one_value, other_namespace, other_value, rule, decided_at, actor, reason, most
+FROM decision WHERE withdrawn_merge_id = %(merge_id)s AND withdrawn_at IS NOT NULL;
 
 -- name: profiles
 -- Profiles as stored, wherever they are.
