@@ -11,7 +11,7 @@ of the row. Scopes are checked while compiling: see `compiler.py`.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeVar
@@ -85,6 +85,8 @@ class Rows:
 
 
 Kind = Literal["value", "one", "list", "page", "mixed", "by_place"]
+Before = Callable[[Any, Mapping[str, Any]], Awaitable[None]]
+"""What a root field does before its statement is sent, with the operation's context and the field's arguments."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class GraphField:
     most: int = 20
     sums: str | None = None
     filter_of: str | None = None
+    before: Before | None = None
     name: str = ""
     owner: str = ""
     target: str | None = None
@@ -174,12 +177,13 @@ def one(
     filters: bool = False,
     sums: str | None = None,
     filter_of: str | None = None,
+    before: Before | None = None,
 ) -> Any:
     """A field that is one object: `where(row, arguments)` gives at most one row, or an `Inline` value.
 
     `inputs` declares arguments: name → (annotation, default or UNSET, description). `filters`: rows can be filtered by the
     object's fields. `sums`: the column of an amount of money (beside `currency`) that can be summed. `filter_of`: it takes a
-    filter of that graph type.
+    filter of that graph type. `before`: what is done first, where the field is a root.
     """
     declared = GraphField(
         kind="one",
@@ -190,6 +194,7 @@ def one(
         filters=filters,
         sums=sums,
         filter_of=filter_of,
+        before=before,
     )
     return _strawberry_field(declared, description)
 

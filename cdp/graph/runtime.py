@@ -7,7 +7,7 @@ the bytes are decoded and completed by graphql-core as if resolvers had answered
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
@@ -25,7 +25,7 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.utilities import type_from_ast
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, Connection
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.errors import DataError, OperationalError, QueryCanceled
@@ -72,9 +72,14 @@ class Answer:
     refusals: tuple[GraphQLError, ...]
 
 
+CatchUp = Callable[[Connection[Any], Sequence[tuple[str, str]]], int]
+"""Brings up to date what is known about identifiers (namespace, value), in the caller's transaction; how much there was to do."""
+
+
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
-    """What one operation runs with. `writing`: where mutations write; None where nothing can be changed.
+    """What one operation runs with. `writing`: where mutations write; None where nothing can be changed. `catch_up`: what
+    recognition does first about what was told and isn't concluded yet.
 
     `reveals_schema`: introspection and suggestions are for this viewer. The rest is what has been reckoned so far, over all
     root fields: `statements` sent to the database, `nodes` the answer can hold, `depth` of edges, `compiled` plans that were
@@ -89,6 +94,7 @@ class GraphContext:
     checked: bool = False
     reveals_schema: bool = True
     writing: Writing | None = None
+    catch_up: CatchUp | None = None
     statements: int = 0
     nodes: int = 0
     depth: int = 0
@@ -141,8 +147,10 @@ class GraphRunner:
         *,
         node: GraphType | None = None,
         source: Any = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Answer a root field of `source`. `node`: the concrete type where the field's own is an interface.
+        """Answer a root field of `source`. `node`: the concrete type where the field's own is an interface. `arguments`: those
+        of the field.
 
         Fields beside one another are all compiled before the first is run: where one exceeds a limit, or all together do,
         none of them reaches the database.
@@ -159,6 +167,8 @@ class GraphRunner:
             raise graphql_error(context.exceeded, list(info.field_nodes))
         if plan.sql is None:
             return Answer(None, plan.refusals)
+        if declared.before is not None:
+            await declared.before(context, arguments or {})
         found = await run_statement(context, plan.sql, parameters, prepare=not plan.by_value)
         return Answer(found, plan.refusals)
 
@@ -374,8 +384,8 @@ def install(runner: GraphRunner, connection_types: list[str]) -> None:
 
 
 def _resolver(runner: GraphRunner, declared: GraphField) -> Any:
-    async def resolve(source: Any, info: GraphQLResolveInfo[GraphContext], **_arguments: Any) -> Answer:
-        return await runner.answer(declared, info, source=source)
+    async def resolve(source: Any, info: GraphQLResolveInfo[GraphContext], **arguments: Any) -> Answer:
+        return await runner.answer(declared, info, source=source, arguments=arguments)
 
     async def resolve_node(_source: Any, info: GraphQLResolveInfo[GraphContext], *, id: str) -> Answer:
         node = runner.registry.by_prefix.get(prefix_of(id) or "")

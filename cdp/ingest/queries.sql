@@ -29,3 +29,10 @@ SELECT source_id, channel, division, location, default_region FROM source WHERE 
 -- name: source_named
 -- A source by its name.
 SELECT source_id FROM source WHERE name = %(name)s;
+
+-- name: visitor_source
+-- What a visitor's token has to do with: a source by id, or by name where the id is null.
+SELECT
+    source_id, name, channel, division, location, default_region, allowed_origins, visitor_traits, visitor_generation
+FROM source
+WHERE source_id = %(source_id)s::uuid OR (%(source_id)s::uuid IS NULL AND name = %(name)s);

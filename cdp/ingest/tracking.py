@@ -24,6 +24,7 @@ from starlette.routing import Route
 from cdp.errors import CdpError, Forbidden, Invalid, TooLarge, Unauthenticated, Unavailable
 from cdp.errors import TooManyRequests as Overloaded
 from cdp.events.queries import LANES, put_messages
+from cdp.ingest.cors import preflight, readable
 from cdp.ingest.messages import (
     LARGEST_BATCH_BYTES,
     LARGEST_MESSAGE_BYTES,
@@ -101,7 +102,7 @@ class _Door:
 
         async def handle(request: HttpRequest) -> Response:
             if request.method == "OPTIONS":
-                return _preflight(request)
+                return preflight(request)
             if self._in_flight >= self._most_in_flight:
                 return _refusal(Overloaded(retry_after_seconds=RETRY_AFTER_SECONDS))
             self._in_flight += 1
@@ -122,7 +123,7 @@ class _Door:
 
     async def _take(self, request: HttpRequest, only: MessageType | None) -> Response:
         body = await _body(request, LARGEST_BATCH_BYTES if only is None else LARGEST_MESSAGE_BYTES)
-        key = _key_in_header(request.headers.get("authorization"))
+        key = key_in_header(request.headers.get("authorization"))
         # A key in the header is checked before the body is looked at, so that strangers cost little.
         source = await self._source(request, key) if key else None
         told = read_request(body, only)
@@ -136,10 +137,7 @@ class _Door:
             async with self._pool_of(request).connection(timeout=CONNECTION_TIMEOUT_SECONDS) as connection:
                 rejected += await _store(connection, source, accepted)
         answer = _rejection(rejected) if rejected else Response(_SUCCESS, media_type="application/json")
-        if origin is not None:
-            answer.headers["access-control-allow-origin"] = origin
-            answer.headers["vary"] = "Origin"
-        return answer
+        return readable(answer, origin)
 
     async def _source(self, request: HttpRequest, key: str | None) -> KnownSource:
         if not key:
@@ -195,7 +193,7 @@ async def _body(request: HttpRequest, limit_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _key_in_header(header: str | None) -> str | None:
+def key_in_header(header: str | None) -> str | None:
     """The write key of `Basic base64(key:)` or `Bearer key`; None when there is neither."""
     scheme, _, value = (header or "").partition(" ")
     if scheme.lower() == "bearer":
@@ -206,20 +204,6 @@ def _key_in_header(header: str | None) -> str | None:
         except (binascii.Error, UnicodeDecodeError, ValueError):
             return None
     return None
-
-
-def _preflight(request: HttpRequest) -> Response:
-    """A preflight can't know the source, as it carries no key: the page may ask, and the request itself is judged."""
-    return Response(
-        status_code=204,
-        headers={
-            "access-control-allow-origin": request.headers.get("origin", "*"),
-            "access-control-allow-methods": "POST, OPTIONS",
-            "access-control-allow-headers": "authorization, content-type, content-encoding",
-            "access-control-max-age": "86400",
-            "vary": "Origin",
-        },
-    )
 
 
 def _rejection(rejected: Sequence[Rejected]) -> Response:

@@ -1,17 +1,23 @@
 """Customers: where their edges lead, who they are found by, and which of them a member sees."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, case, func, literal_column, select, true, union
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from cdp.access.tables import source
 from cdp.db.ids import read_id
+from cdp.errors import Unavailable
 from cdp.events.tables import interaction
+from cdp.events.waiting import anything_waits
 from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Row, Rows, by
+from cdp.graph.runtime import GraphContext
 from cdp.identify.identifier import identify
+from cdp.identify.recognition import RECOGNITION_ORDER
 from cdp.identify.tables import (
     affiliation,
     customer,
@@ -22,9 +28,6 @@ from cdp.identify.tables import (
     profile_trait,
 )
 from cdp.ledger.tables import account, sales_order
-
-RECOGNITION_ORDER: Final = ("user_id", "email", "phone", "vat", "account_number")
-"""Which identifier speaks first when several name different customers; others follow, as given."""
 
 
 def visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
@@ -77,6 +80,29 @@ def recognised(_row: Row, arguments: Arguments) -> Rows:
     )
     found = customer.alias()
     return Rows(found, (found.c.customer_id == owner.scalar_subquery(),))
+
+
+async def caught_up(context: GraphContext, arguments: Mapping[str, Any]) -> None:
+    """Before recognition: messages that wait and may be about these identifiers are stitched. Then it is read where they were
+    written. Where others are at work on them for too long, what is known is the answer.
+    """
+    writing, catch_up = context.writing, context.catch_up
+    if writing is None or catch_up is None:
+        return
+    named = [(item["namespace"], item["value"]) for item in map(_plain, arguments["identifiers"])]
+    try:
+        context.statements += 1
+        async with writing.pool.connection() as connection:
+            waits = await anything_waits(connection, named)
+        context.pool = writing.pool
+        if waits:
+            await writing.run(lambda connection: catch_up(connection, named))
+    except (Unavailable, OperationalError, PoolTimeout):
+        return
+
+
+def _plain(item: Any) -> Mapping[str, str]:
+    return item if isinstance(item, Mapping) else {"namespace": item.namespace, "value": item.value}
 
 
 def _normal_forms(items: Sequence[dict[str, str]]) -> list[str]:

@@ -24,7 +24,7 @@ from cdp.db.engine import Role, open_pool
 from cdp.errors import Invalid
 from cdp.graph.contract import complete
 from cdp.graph.refusal import Internal, graphql_error, shown
-from cdp.graph.runtime import GraphContext, GraphExecutor, GraphRunner, configure, install
+from cdp.graph.runtime import CatchUp, GraphContext, GraphExecutor, GraphRunner, configure, install
 from cdp.graph.writing import Writing
 from cdp.limits import Limits
 from cdp.schema.base import SCALARS, Currency, graph
@@ -175,6 +175,7 @@ class Graph:
         self.limits = limits
         self.documents = documents
         self.writing: Writing | None = None
+        self.catch_up: CatchUp | None = None
         self._reticent = reticent
         self._zone = ZoneInfo(time_zone)
 
@@ -189,6 +190,7 @@ class Graph:
             checked=checked,
             reveals_schema=not self._reticent or Scope.ADMIN in viewer.scopes,
             writing=self.writing,
+            catch_up=self.catch_up,
         )
 
     async def execute(
@@ -223,11 +225,13 @@ async def open_graph(
     reticent: bool = False,
     max_connections: int = 10,
     writes: str | None = None,
+    catch_up: CatchUp | None = None,
 ) -> AsyncIterator[Graph]:
     """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time.
 
     `writes`: the database that mutations write to in that role, which `database_url` may be a replica of; without it there are
     none.
+    `catch_up`: what recognition does first about what was told and isn't concluded yet; it needs `writes`.
     `trusted`: directory of trusted documents. `reticent`: introspection and suggestions are for viewers with the scope `admin`.
     Raises SettingsError when a trusted document can't be run.
     """
@@ -244,6 +248,7 @@ async def open_graph(
         if writes is not None:
             written = pool if writes == database_url else await stack.enter_async_context(open_for(writes))
             opened.writing = Writing(writes, role, written)
+            opened.catch_up = catch_up
         yield opened
 
 

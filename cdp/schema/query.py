@@ -105,10 +105,12 @@ class Query:
     )
     recognise: Customer | None = one(
         customer_resolvers.recognised,
-        "Who is this? The customer that one of the identifiers points at; the strongest namespace speaks first.",
+        "Who is this, now? The customer that one of the identifiers points at; the strongest namespace speaks first. What was"
+        " acknowledged about a user id, an anonymous id or an e-mail address and isn't stitched yet is stitched first.",
         scope=Scope.GRAPH_PII,
         member=None,
         inputs={"identifiers": (list[IdentifierInput], strawberry.UNSET, "What is known of the visitor or caller.")},
+        before=customer_resolvers.caught_up,
     )
     account: Account | None = one(
         account_resolvers.by_id,
