@@ -14,9 +14,11 @@ from cdp.graph.declaration import by, many, one, page, scalar
 from cdp.graph.summary import groups, summary
 from cdp.identify.tables import customer, customer_identifier, profile
 from cdp.resolvers import customer as resolvers
+from cdp.resolvers import golden as golden_resolvers
 from cdp.resolvers import merge as merge_resolvers
 from cdp.resolvers.summary import INTERACTION_GROUPS
 from cdp.schema.base import Connection, Node, graph, node_id
+from cdp.schema.golden import GoldenTrait, Quarantine
 
 if TYPE_CHECKING:
     from cdp.schema.account import Account
@@ -137,6 +139,19 @@ class Customer(Node):
     )
     traits: JSON = scalar(
         "traits", "Golden values: of each trait the newest statement.", scope=Scope.GRAPH_PII, member=None
+    )
+    golden_traits: Connection[GoldenTrait] = page(
+        golden_resolvers.golden_traits,
+        "The golden values one by one, each with the source and profile that stated it, by name.",
+        scope=Scope.GRAPH_PII,
+        member=None,
+        filters=True,
+    )
+    quarantined: Quarantine | None = one(
+        golden_resolvers.quarantine_of,
+        "Since when and why nothing merges into it by itself; null where that is not so, as for nearly all.",
+        member=None,
+        filters=True,
     )
     first_seen_at: datetime = scalar("first_seen_at", "First heard of.", member=None, filters=True, orders=True)
     last_seen_at: datetime = scalar("last_seen_at", "Last heard of.", member=None, filters=True, orders=True)
