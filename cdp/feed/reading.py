@@ -65,6 +65,13 @@ async def read_page(connection: AsyncConnection[Any], after: Position, *, most: 
     return [Recorded(Position(*row[2:4]), *row[4:]) for row in rows if row[2] is not None]
 
 
+async def feed_floor(connection: AsyncConnection[Any]) -> Position:
+    """The position before the oldest change that is kept."""
+    row = await (await connection.execute(STATEMENTS["feed_state"])).fetchone()
+    assert row is not None  # noqa: S101 — there is one floor
+    return Position(*row[3:])
+
+
 async def feed_state(pool: Pool) -> FeedState:
     """Where the feed stands now."""
     async with pool.connection() as connection:

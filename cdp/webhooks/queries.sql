@@ -2,9 +2,11 @@
 -- How far the feed has been gone through, for whoever is first; no row while another worker is at it.
 SELECT transaction_id, seq FROM webhook_progress FOR UPDATE SKIP LOCKED;
 
--- name: earliest_wanted
--- The earliest transaction whose changes anybody enabled wants; NULL when nobody is.
-SELECT min(from_transaction_id) FROM webhook_endpoint WHERE state = 'enabled';
+-- name: outlook
+-- How many endpoints there are, the earliest transaction whose changes anybody enabled wants (NULL when nobody is), and
+-- whether there is anything to replay.
+SELECT count(*), min(from_transaction_id) FILTER (WHERE state = 'enabled'), EXISTS (SELECT FROM webhook_replay)
+FROM webhook_endpoint;
 
 -- name: make_deliveries
 -- A delivery of each change for each enabled endpoint that wants its kind; and how far the feed has been gone through.
