@@ -6,9 +6,11 @@ only have to recognise is hashed, what we must be able to use again is sealed (`
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -20,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from cdp.db.metadata import at, metadata, new_id, reference
+from cdp.db.metadata import at, in_one_place, metadata, new_id, reference
 
 source = Table(
     "source",
@@ -79,6 +81,7 @@ staff = Table(
     Column("issuer", Text, comment="With `subject`: how this person signs in, when they do"),
     Column("subject", Text),
     at("created_at", now=True),
+    at("disabled_at", nullable=True),
     UniqueConstraint("email", name="staff_has_one_email"),
     UniqueConstraint("issuer", "subject", name="staff_has_one_issuer_subject"),
     info=reference(),
@@ -95,6 +98,7 @@ member = Table(
     Column("locale", Text, nullable=False, server_default="en"),
     Column("time_zone", Text, nullable=False, server_default="UTC"),
     at("created_at", now=True),
+    at("disabled_at", nullable=True),
     UniqueConstraint("issuer", "subject", name="member_has_one_issuer_subject"),
     info=reference(),
 )
@@ -175,8 +179,36 @@ audit_record = Table(
     Column("account_id", Uuid),
     Column("reason", Text, comment="Why it was refused: a code"),
     Column("details", JSONB, nullable=False, server_default="{}"),
+    Column("target", Text, comment="What it was done to: a typed id, an OAuth client, a kind of file"),
     CheckConstraint("outcome IN ('done', 'refused')", name="outcome_is_known"),
     Index("audit_record_by_recorded_at", "recorded_at"),
     Index("audit_record_by_account_id", "account_id", "recorded_at"),
-    info=reference(),
+    Index("audit_record_by_actor", "actor", "recorded_at"),
+    info=in_one_place(),
+)
+
+audit_refusal = Table(
+    "audit_refusal",
+    metadata,
+    Column("kind_hash", LargeBinary, primary_key=True, comment="SHA-256 of the columns that tell its kind"),
+    Column("minute", DateTime(timezone=True), nullable=False, comment="The last one in which a record was made"),
+    Column("unrecorded", BigInteger, nullable=False, server_default="0", comment="Counted since then"),
+    Column("event", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("client_id", Text),
+    Column("account_id", Uuid),
+    Column("target", Text),
+    Column("reason", Text),
+    Index("audit_refusal_by_minute", "minute"),
+    info=in_one_place(),
+)
+
+allowance = Table(
+    "allowance",
+    metadata,
+    Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of the kind of request and who makes it"),
+    Column("free_at", DateTime(timezone=True), nullable=False, comment="When all that was taken is made up for"),
+    Index("allowance_by_free_at", "free_at"),
+    prefixes=["UNLOGGED"],
+    info=in_one_place(),
 )

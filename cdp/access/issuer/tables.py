@@ -47,6 +47,7 @@ oauth_client = Table(
     at("disabled_at", nullable=True),
     Column("jwks", JSONB, comment="Public keys of a client that signs (RFC 7523)"),
     Column("backchannel_logout_uri", Text, comment="Where it is told that a session ended"),
+    Column("tokens_from", DateTime(timezone=True), comment="Access tokens issued earlier are refused"),
     CheckConstraint("auth_method IN ('client_secret_basic', 'private_key_jwt', 'none')", name="auth_method_is_known"),
     CheckConstraint(
         "(auth_method = 'client_secret_basic') = (secret_hash IS NOT NULL)"
