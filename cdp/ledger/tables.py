@@ -12,9 +12,11 @@ from sqlalchemy import (
     Date,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -276,3 +278,47 @@ dispute = Table(
 )
 
 dispute_key = record_key_table("dispute")
+
+issued_statement = Table(
+    "issued_statement",
+    metadata,
+    customer_key(),
+    new_id("statement_id"),
+    Column("account_id", Uuid, nullable=False),
+    Column("sequence_no", Integer, nullable=False, comment="Counts the account's issued statements from 1"),
+    Column("number", Text, nullable=False, comment="The account's number then, and the sequence number"),
+    Column("kind", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("from_on", Date),
+    Column("to_on", Date, nullable=False),
+    Column("opening", Numeric, nullable=False),
+    Column("closing", Numeric, nullable=False),
+    Column("total_debit", Numeric, nullable=False),
+    Column("total_credit", Numeric, nullable=False),
+    Column("posted_count", Integer, nullable=False, comment="Entries up to to_on then: the ledger's high-water mark"),
+    Column("document", Text, nullable=False, comment="All that stood on it: canonical JSON"),
+    Column("sha256", LargeBinary, nullable=False, comment="Of the document"),
+    Column("issued_by", Text, nullable=False),
+    at("issued_at"),
+    CheckConstraint("kind IN ('balance_forward', 'open_item')", name="kind_is_known"),
+    CheckConstraint(_CURRENCY, name="currency_is_iso"),
+    UniqueConstraint("customer_id", "account_id", "sequence_no", name="issued_statement_is_numbered_once"),
+    Index("issued_statement_by_account_and_time", "account_id", text("issued_at DESC"), text("statement_id DESC")),
+    Index("issued_statement_by_statement_id", "statement_id"),
+    info=by_customer(),
+)
+
+issued_statement_file = Table(
+    "issued_statement_file",
+    metadata,
+    customer_key(),
+    Column("statement_id", Uuid, primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("account_id", Uuid, nullable=False),
+    Column("content", LargeBinary, nullable=False, comment="As it was first downloaded, and is ever after"),
+    Column("sha256", LargeBinary, nullable=False),
+    at("kept_at", now=True),
+    CheckConstraint("format IN ('pdf', 'csv', 'xlsx')", name="format_is_known"),
+    Index("issued_statement_file_by_account_id", "account_id"),
+    info=by_customer(),
+)
