@@ -55,6 +55,13 @@ def _smtp_url(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    name, at, host = value.rpartition("@")
+    if not name or not at or not host or not value.isascii() or any(letter.isspace() for letter in value):
+        raise ValueError("must be an e-mail address such as no-reply@example.com.")
+    return value
+
+
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
@@ -81,6 +88,7 @@ def _networks(value: str) -> str:
     return value
 
 
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 LimitsLine = Annotated[str, AfterValidator(_limits)]
@@ -120,7 +128,12 @@ class Settings(BaseSettings):
         description="Encrypts what the database keeps secret (signing keys). Unset: made in `CDP_DATA_DIR`.",
     )
     smtp_url: SmtpUrl | None = Field(
-        None, repr=False, description="Outgoing mail. Unset: messages are logged without content."
+        None,
+        repr=False,
+        description="Outgoing mail. Unset: letters are kept in `CDP_DATA_DIR/mail`; in production none is sent.",
+    )
+    mail_from: MailAddress | None = Field(
+        None, description="Whom letters come from. Unset: `no-reply@` the host of `CDP_PUBLIC_URL`."
     )
     seller_name: str = Field("Meridian Supply", min_length=1, description="The company's name, as clients call it.")
     seller_legal_name: str = Field(
