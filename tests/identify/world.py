@@ -74,9 +74,27 @@ def tell(connection: Connection[Any], drafts: Sequence[ClaimDraft], decisions: S
         apply_claims(connection, drafts, decisions=decisions)
 
 
-FACTS = ("profile", "profile_key", "profile_trait", "claim", "claim_identifier", "decision", "interaction")
-CONCLUSIONS = ("customer", "customer_redirect", "identifier", "customer_identifier", "affiliation", "refusal")
-TABLES = (*FACTS, *CONCLUSIONS, "customer_merge")
+FACTS = (
+    "profile",
+    "profile_key",
+    "profile_trait",
+    "claim",
+    "claim_identifier",
+    "claim_set_aside",
+    "decision",
+    "interaction",
+)
+CONCLUSIONS = (
+    "customer",
+    "customer_redirect",
+    "identifier",
+    "customer_identifier",
+    "affiliation",
+    "refusal",
+    "full_node",
+)
+RECORDS = ("customer_merge", "identity_event", "review")
+TABLES = (*FACTS, *CONCLUSIONS, *RECORDS)
 
 
 def forget(connection: Connection[Any]) -> None:
