@@ -63,6 +63,11 @@ class Size:
         """Where nothing is more than this, nothing is too large."""
         return min(self.profiles, self.identifiers, self.statements)
 
+    @property
+    def largest(self) -> int:
+        """The largest of the three."""
+        return max(self.profiles, self.identifiers, self.statements)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
