@@ -52,7 +52,8 @@ def serve(config: Config, settings: Settings, *, work_inside: bool = False) -> N
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # so that /metrics of one process tells of all
             Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
-        _exit_unless_ok(asyncio.run(_serve(config, settings, work_inside=work_inside)))
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:  # uvloop where there is one
+            _exit_unless_ok(runner.run(_serve(config, settings, work_inside=work_inside)))
 
 
 def work(settings: Settings) -> None:

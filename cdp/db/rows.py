@@ -7,11 +7,18 @@ travel as text. Where each column travels alone, for `unnest`, it is one array l
 set-wise statements.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import psycopg
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
+
+_TEXT_OID: Final = 25
+_TEXT_ARRAY_OID: Final = 1009
 
 
 def as_rows(records: Iterable[Any]) -> str:
@@ -33,6 +40,10 @@ def as_array(values: Sequence[Any]) -> str:
     return f"{{{text[1:-1]}}}"
 
 
+class Utf8Texts(list[bytes]):
+    """Texts as UTF-8 bytes, for a `text[]` parameter: they travel as they are, neither quoted nor searched for quotes."""
+
+
 def fields_of(record: Any) -> dict[str, Any]:
     """A dataclass's fields as a mapping, one level deep; `dataclasses.asdict` copies every value, which costs ten
     times more.
@@ -43,3 +54,20 @@ def fields_of(record: Any) -> dict[str, Any]:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+class _Utf8TextsDumper(Dumper):
+    """PostgreSQL's binary array: dimensions, flags, type, length and lower bound, then each element after its length."""
+
+    format = Format.BINARY
+    oid = _TEXT_ARRAY_OID
+
+    def dump(self, obj: Utf8Texts) -> Buffer:
+        size = struct.Struct("!i").pack
+        parts = [struct.pack("!iiIii", 1, 0, _TEXT_OID, len(obj), 1)]
+        for text in obj:
+            parts += (size(len(text)), text)
+        return b"".join(parts)
+
+
+psycopg.adapters.register_dumper(Utf8Texts, _Utf8TextsDumper)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from psycopg import AsyncConnection, Connection
 
-from cdp.db.rows import as_array
+from cdp.db.rows import Utf8Texts, as_array
 from cdp.db.statements import load_statements
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ _LANE_LOCKS: Final = 0x43445002
 
 
 class Arrival(NamedTuple):
-    """A message as the door stores it: `body` is JSON text; the last four are fingerprints (`waiting.py`)."""
+    """A message as the door stores it: `body` is JSON in UTF-8; the last four are fingerprints (`waiting.py`)."""
 
     message_id: str
     lane: int
-    body: str
+    body: bytes
     sender: int | None = None
     visitor: int | None = None
     mailbox: int | None = None
@@ -71,25 +71,27 @@ class InteractionHome:
     version: int
 
 
-async def put_messages(connection: AsyncConnection[Any], source_id: UUID, messages: Sequence[Arrival]) -> int:
-    """Store messages of one source, and wake the stitchers; how many of them are new."""
+async def put_messages(connection: AsyncConnection[Any], source_id: UUID, messages: Sequence[Arrival]) -> None:
+    """Store messages of one source: one statement, so one round trip where the connection is in autocommit.
+
+    Whoever commits wakes the stitchers then (`announce_messages`); they look by themselves, too, every second.
+    """
     if not messages:
-        return 0
-    ids, lanes, bodies, senders, visitors, mailboxes, introduces = map(list, zip(*messages, strict=True))
+        return
+    ids, lanes, bodies, *fingerprints = zip(*messages, strict=True)
     given = {
         "source_id": source_id,
-        "message_ids": ids,
-        "lanes": lanes,
-        "bodies": bodies,
-        "senders": senders,
-        "visitors": visitors,
-        "mailboxes": mailboxes,
-        "introduces": introduces,
+        "message_ids": as_array(ids),
+        "lanes": as_array(lanes),
+        "bodies": Utf8Texts(bodies),
+        **dict(zip(("senders", "visitors", "mailboxes", "introduces"), map(as_array, fingerprints), strict=True)),
     }
-    cursor = await connection.execute(STATEMENTS["put_messages"], given)
-    if cursor.rowcount:
-        await connection.execute(STATEMENTS["announce_messages"])
-    return cursor.rowcount
+    await connection.execute(STATEMENTS["put_messages"], given)
+
+
+async def announce_messages(connection: AsyncConnection[Any]) -> None:
+    """Wake the stitchers when this transaction commits."""
+    await connection.execute(STATEMENTS["announce_messages"])
 
 
 def take_messages(connection: Connection[Any], *, most: int, most_lanes: int) -> list[InboxMessage]:

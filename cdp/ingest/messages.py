@@ -68,7 +68,7 @@ class Told(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A message ready for the inbox: `body` is JSON text, `sender` what its order is kept by.
+    """A message ready for the inbox: `body` is JSON in UTF-8, `sender` what its order is kept by.
 
     `visitor`: the anonymous id beside a user id; `mailbox`: the e-mail address it tells, as given; `introduces`: the anonymous
     id whose person an `identify` names.
@@ -77,7 +77,7 @@ class Accepted:
     index: int
     message_id: str
     sender: str
-    body: str
+    body: bytes
     visitor: str | None = None
     mailbox: str | None = None
     introduces: str | None = None
@@ -209,7 +209,7 @@ def _accept(index: int, item: bytes, request: Request, alike: Counter[bytes]) ->
         index=index,
         message_id=message_id,
         sender=user or anonymous or "",
-        body=_encode(fields).decode(),
+        body=_encode(fields),
         visitor=anonymous if user else None,
         mailbox=_mailbox(kind, told),
         introduces=anonymous if kind == "identify" else None,

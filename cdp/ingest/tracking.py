@@ -35,6 +35,7 @@ from cdp.ingest.messages import (
     read_request,
 )
 from cdp.ingest.sources import KeyRing, KnownSource
+from cdp.ingest.waking import Bell
 
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
@@ -96,6 +97,7 @@ class _Door:
         self._most_in_flight = most_in_flight
         self._in_flight = 0
         self._keys = keys
+        self._bell = Bell()
 
     def endpoint(self, only: MessageType | None) -> Callable[[HttpRequest], Awaitable[Response]]:
         """The handler for messages of one type, or for batches."""
@@ -134,8 +136,8 @@ class _Door:
             raise OriginNotAllowed
         accepted, rejected = judge(told)
         if accepted:
-            async with self._pool_of(request).connection(timeout=CONNECTION_TIMEOUT_SECONDS) as connection:
-                rejected += await _store(connection, source, accepted)
+            rejected += await _store(self._pool_of(request), source, accepted)
+            self._bell.ring(lambda: self._pool_of(request))
         answer = _rejection(rejected) if rejected else Response(_SUCCESS, media_type="application/json")
         return readable(answer, origin)
 
@@ -151,23 +153,25 @@ class _Door:
         return source
 
 
-async def _store(connection: AsyncConnection[Any], source: KnownSource, accepted: Sequence[Accepted]) -> list[Rejected]:
+async def _store(pool: Pool, source: KnownSource, accepted: Sequence[Accepted]) -> list[Rejected]:
     """Put the messages into the inbox and commit; those that the database cannot hold are told, the others stored."""
     rows = [one.arrival(LANES) for one in accepted]
-    try:
-        async with connection.transaction():
+    rejected = []
+    async with pool.connection(timeout=CONNECTION_TIMEOUT_SECONDS) as connection:
+        # Each statement is a transaction of its own: begin and commit would cost two more round trips.
+        await connection.set_autocommit(True)
+        try:
             await put_messages(connection, source.source_id, rows)
-    except psycopg.DataError:
-        # The judge's checks should leave nothing that PostgreSQL cannot store; if something does get by, find it alone.
-        rejected = []
-        for one, row in zip(accepted, rows, strict=True):
-            try:
-                async with connection.transaction():
+        except psycopg.DataError:
+            # The judge's checks should leave nothing that PostgreSQL cannot store; if something does get by, find it alone.
+            for one, row in zip(accepted, rows, strict=True):
+                try:
                     await put_messages(connection, source.source_id, [row])
-            except psycopg.DataError:
-                rejected.append(Rejected(index=one.index, code="not_storable", message="It cannot be stored."))
-    else:
-        rejected = []
+                except psycopg.DataError:
+                    rejected.append(Rejected(index=one.index, code="not_storable", message="It cannot be stored."))
+        finally:
+            if not connection.closed:
+                await connection.set_autocommit(False)
     return rejected
 
 
