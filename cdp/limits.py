@@ -2,9 +2,13 @@
 
 Operators change them through `CDP_LIMITS_ADMIN`, `CDP_LIMITS_TOOL` and `CDP_LIMITS_MEMBER`, each a line such as
 `nodes=50000 seconds=5`; what it doesn't name stays as it is here.
+
+And how much somebody may ask in a while (`Rate`), which operators set as `600/minute`.
 """
 
+import re
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Final
 
 
@@ -44,6 +48,34 @@ def read_limits(text: str, usual: Limits) -> Limits:
             raise ValueError(f"needs a whole number above 0 for {name}, as in {name}={getattr(usual, name)}.")
         given[name] = int(value)
     return replace(usual, **given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many units in so many seconds, all at once if need be; what was taken is made up for evenly."""
+
+    units: int
+    seconds: int
+
+    @property
+    def seconds_each(self) -> float:
+        """How long one unit takes to be made up for."""
+        return self.seconds / self.units
+
+
+PERIODS: Final = MappingProxyType({"second": 1, "minute": 60, "hour": 3_600, "day": 86_400})
+OFF: Final = "off"
+_RATE: Final = re.compile(r"([1-9][0-9]{0,11})/(second|minute|hour|day)")
+
+
+def read_rate(text: str) -> Rate | None:
+    """The rate of a line such as `600/minute`; None for `off`. Raises ValueError with a sentence."""
+    if text == OFF:
+        return None
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise ValueError("must look like 600/minute (second, minute, hour, day), or be off.")
+    return Rate(units=int(found[1]), seconds=PERIODS[found[2]])
 
 
 def written(limits: Limits) -> str:

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdp.errors import CdpError
-from cdp.limits import ADMIN, MEMBER, TOOL, read_limits, written
+from cdp.limits import ADMIN, MEMBER, TOOL, read_limits, read_rate, written
 
 PREFIX: Final = "CDP_"
 SHORTEST_SECRET_KEY_CHARACTERS: Final = 32
@@ -79,6 +79,11 @@ def _limits(value: str) -> str:
     return value
 
 
+def _rate(value: str) -> str:
+    read_rate(value)
+    return value
+
+
 def _networks(value: str) -> str:
     for each in value.split():
         try:
@@ -92,6 +97,7 @@ MailAddress = Annotated[str, AfterValidator(_mail_address)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 LimitsLine = Annotated[str, AfterValidator(_limits)]
+RateLine = Annotated[str, AfterValidator(_rate)]
 Networks = Annotated[str, AfterValidator(_networks)]
 
 
@@ -155,6 +161,21 @@ class Settings(BaseSettings):
     )
     limits_tool: LimitsLine = Field(written(TOOL), description="The same for other tools.")
     limits_member: LimitsLine = Field(written(MEMBER), description="The same for members, in the extranet.")
+    rate_graphql_tool: RateLine = Field(
+        "50000000/minute",
+        description="Nodes that a tool, or each person it acts for, may ask of the graph in a while; `off`: any number.",
+    )
+    rate_graphql_member: RateLine = Field("2000000/minute", description="The same for a member, in the extranet.")
+    rate_token: RateLine = Field(
+        "120/minute",
+        description="Token requests of one OAuth client from one address; ten times as many of an address.",
+    )
+    rate_exports: RateLine = Field("60/hour", description="Files that a member may take away.")
+    rate_invites: RateLine = Field("50/day", description="Invitations of one person, or one tool, and of one account.")
+    rate_password_reset: RateLine = Field(
+        "5/hour",
+        description="Letters for a new password to one e-mail address; ten times as many asked from an address.",
+    )
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")
     feed_retention_days: int | None = Field(

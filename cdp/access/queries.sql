@@ -105,3 +105,32 @@ UNION ALL SELECT client_id, 'trusted_only' FROM oauth_client WHERE trusted_only 
 -- Public keys whose tokens may still be about.
 SELECT public_jwk FROM signing_key
 WHERE withdrawn_at IS NULL AND (retired_at IS NULL OR retired_at >= now() - interval '13 hours');
+
+-- name: audit
+-- Append to the audit record: one row for each element of the arrays.
+INSERT INTO audit_record (event, outcome, actor, client_id, account_id, target, reason, details)
+SELECT event, CASE WHEN reason IS NULL THEN 'done' ELSE 'refused' END, actor, client_id, account_id, target, reason, details
+FROM unnest(
+    %(events)s::text[], %(actors)s::text[], %(client_ids)s::text[], %(account_ids)s::uuid[], %(targets)s::text[],
+    %(reasons)s::text[], %(details)s::jsonb[]
+) AS entry (event, actor, client_id, account_id, target, reason, details);
+
+-- name: audit_settle
+-- Record what was only counted of refusals that have stopped.
+SELECT audit_settle();
+
+-- name: audit_forget
+-- Forget records from before; for the owner alone.
+SELECT audit_forget(%(before)s);
+
+-- name: allowance_take
+-- Take from a key's allowance; 0, or the seconds to wait.
+SELECT allowance_take(%(key)s, %(seconds)s, %(most)s);
+
+-- name: allowance_spend
+-- Tell what keys have spent; how many seconds each is ahead.
+SELECT key_hash, ahead_seconds FROM allowance_spend(%(keys)s, %(seconds)s);
+
+-- name: export
+-- Whether the member of this session may take a file away, which is recorded; 0, or the seconds to wait.
+SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s);

@@ -18,9 +18,11 @@ from cdp.access.issuer.pages import stylesheet
 from cdp.access.issuer.people import People
 from cdp.access.issuer.server import IssuerRequest, IssuerServer, answer
 from cdp.access.issuer.sign_in import Pool
-from cdp.errors import CdpError
+from cdp.access.issuer.token_requests import give_token, let_in
+from cdp.errors import CdpError, TooManyRequests
 from cdp.settings import Settings
 
+TOKEN_PATH = "/token"  # noqa: S105 - an address
 Work = Callable[[IssuerServer, IssuerRequest], Response]
 
 
@@ -53,11 +55,7 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
         Route("/sign-in", _plainly(people.sign_in), methods=["POST"]),
         Route("/end-session", _plainly(people.end_session), methods=["GET", "POST"]),
         Route("/invite/{secret}", _plainly(people.invite), methods=["GET", "POST"]),
-        Route(
-            "/token",
-            _machine(edge, "/token", lambda server, asked: server.create_token_response(asked)),
-            methods=["POST"],
-        ),
+        Route(TOKEN_PATH, _machine(edge, TOKEN_PATH, give_token), methods=["POST"]),
         Route("/revoke", _machine(edge, "/revoke", _endpoint("revocation")), methods=["POST"]),
         Route("/introspect", _machine(edge, "/introspect", _endpoint("introspection")), methods=["POST"]),
         Route("/userinfo", user_info, methods=["GET", "POST"]),
@@ -99,7 +97,12 @@ def _machine(edge: Edge, path: str, work: Work) -> Callable[[Request], Awaitable
     async def respond(request: Request) -> Response:
         try:
             asked = edge.request(request, path, await form_fields(request))
+            if path == TOKEN_PATH:
+                await let_in(edge, request, asked)
             return await edge.with_server(lambda server: work(server, asked))
+        except TooManyRequests as error:
+            told = {"error": error.code, "error_description": error.message, **error.body()}
+            return answer(error.http_status, told, {"Retry-After": str(error.retry_after_seconds)})
         except CdpError as error:
             return answer(error.http_status, {"error": "invalid_request", "error_description": error.message})
         except OAuth2Error as error:
