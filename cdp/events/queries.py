@@ -143,13 +143,6 @@ def finish_messages(
         )
 
 
-def replay_failures(connection: Connection[Any], source_id: UUID | None = None) -> int:
-    """Put failed messages, of one source or all, back to work; how many."""
-    count = connection.execute(STATEMENTS["replay_failures"], {"source_id": source_id}).rowcount
-    connection.execute(STATEMENTS["announce_messages"])
-    return count
-
-
 def backlog(connection: Connection[Any]) -> tuple[int, datetime | None]:
     """How many messages wait (a million at most), and when the oldest of them came."""
     row = connection.execute(STATEMENTS["backlog"]).fetchone()

@@ -96,13 +96,6 @@ WHERE held.source_id = done.source_id AND held.message_id = done.message_id;
 -- Whether there is any failed message at all.
 SELECT EXISTS (SELECT FROM failed_message);
 
--- name: replay_failures
--- Failed messages go back to the inbox; all, or those of one source.
-UPDATE inbox SET state = 'pending'
-FROM failed_message AS held
-WHERE held.source_id = inbox.source_id AND held.message_id = inbox.message_id AND inbox.state = 'failed'
-    AND (%(source_id)s::uuid IS NULL OR held.source_id = %(source_id)s);
-
 -- name: backlog
 -- Messages waiting, at most a million counted, and when the oldest came.
 SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox WHERE state = 'pending' LIMIT 1000000) AS waiting;

@@ -36,3 +36,32 @@ SELECT
     source_id, name, channel, division, location, default_region, allowed_origins, visitor_traits, visitor_generation
 FROM source
 WHERE source_id = %(source_id)s::uuid OR (%(source_id)s::uuid IS NULL AND name = %(name)s);
+
+-- name: listed_sources
+-- Sources by name; one, where a name is given.
+SELECT source_id, name, channel, division, location, allowed_origins, visitor_traits
+FROM source
+WHERE %(name)s::text IS NULL OR name = %(name)s
+ORDER BY name;
+
+-- name: listed_keys
+-- Write keys of sources, or of one, latest first.
+SELECT source_id, key_hash, hint, write_key.created_at, expires_at, expires_at IS NULL OR expires_at > now()
+FROM write_key JOIN source USING (source_id)
+WHERE %(name)s::text IS NULL OR name = %(name)s
+ORDER BY write_key.created_at DESC, key_hash;
+
+-- name: end_write_key
+-- One key ends now.
+UPDATE write_key SET expires_at = now() WHERE key_hash = %(key_hash)s;
+
+-- name: update_source
+-- What is given of a source changes.
+UPDATE source SET
+    allowed_origins = coalesce(%(allowed_origins)s::text[], allowed_origins),
+    visitor_traits = coalesce(%(visitor_traits)s::text[], visitor_traits)
+WHERE name = %(name)s;
+
+-- name: end_visitor_tokens
+-- Tokens of visitors that were given before are no longer taken.
+UPDATE source SET visitor_generation = visitor_generation + 1 WHERE name = %(name)s RETURNING visitor_generation;

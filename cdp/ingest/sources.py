@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -28,6 +29,7 @@ REMEMBERED_SECONDS: Final = 15.0
 MOST_REMEMBERED: Final = 10_000
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.IGNORECASE)
 _NAMESPACE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -43,6 +45,13 @@ class SourceNotFound(NotFound):
     name: str
 
 
+class NoSuchKey(NotFound):
+    """No key of {name} that is taken ends in {hint}."""
+
+    name: str
+    hint: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSource:
     """The source behind a write key."""
@@ -54,6 +63,30 @@ class KnownSource:
     def allows(self, origin: str) -> bool:
         """Whether a browser page of this origin may post; `*` in the list allows all."""
         return "*" in self.allowed_origins or origin in self.allowed_origins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedKey:
+    """A write key, by its last characters. `is_taken`: whether it opens now."""
+
+    key_hash: bytes
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    is_taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSource:
+    """A source as operators see it; keys latest first."""
+
+    name: str
+    channel: str
+    division: str | None
+    location: str | None
+    allowed_origins: tuple[str, ...]
+    visitor_traits: tuple[str, ...]
+    keys: tuple[ListedKey, ...]
 
 
 class CreatedSource(NamedTuple):
@@ -120,6 +153,60 @@ def rotate_write_key(connection: Connection[Any], name: str, *, overlap: timedel
     return add_write_key(connection, row[0])
 
 
+def list_sources(connection: Connection[Any]) -> list[ListedSource]:
+    """Every source with its write keys, by name."""
+    return _listed(connection, None)
+
+
+def source_named(connection: Connection[Any], name: str) -> ListedSource:
+    """One source with its write keys. Raises SourceNotFound."""
+    found = _listed(connection, name)
+    if not found:
+        raise SourceNotFound(name=name)
+    return found[0]
+
+
+def revoke_write_key(connection: Connection[Any], name: str, hint: str) -> None:
+    """End a key, told by its last characters, at once. Raises SourceNotFound, NoSuchKey, Invalid when two end alike."""
+    source = source_named(connection, name)
+    alike = [key for key in source.keys if key.hint == hint and key.is_taken]
+    if not alike:
+        raise NoSuchKey(name=name, hint=hint)
+    if len(alike) > 1:
+        raise InvalidField(field="hint", problem="is that of several keys; rotate with no overlap instead.")
+    connection.execute(STATEMENTS["end_write_key"], {"key_hash": alike[0].key_hash})
+
+
+def update_source(
+    connection: Connection[Any],
+    name: str,
+    *,
+    allowed_origins: Sequence[str] | None = None,
+    visitor_traits: Sequence[str] | None = None,
+) -> ListedSource:
+    """Change what is given; None leaves it. Raises SourceNotFound, InvalidField."""
+    for origin in allowed_origins or ():
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            problem = "must be a scheme, a host and perhaps a port, e.g. https://shop.example, or *."
+            raise InvalidField(field="origin", problem=problem)
+    given = {
+        "name": name,
+        "allowed_origins": None if allowed_origins is None else list(allowed_origins),
+        "visitor_traits": None if visitor_traits is None else list(visitor_traits),
+    }
+    connection.execute(STATEMENTS["update_source"], given)
+    return source_named(connection, name)
+
+
+def end_visitor_tokens(connection: Connection[Any], name: str) -> int:
+    """End every visitor's token of a source; the new generation's number. Raises SourceNotFound."""
+    row = connection.execute(STATEMENTS["end_visitor_tokens"], {"name": name}).fetchone()
+    if row is None:
+        raise SourceNotFound(name=name)
+    generation: int = row[0]
+    return generation
+
+
 class KeyRing:
     """Recognises write keys, remembering each answer for a few seconds; the least recently asked is forgotten first."""
 
@@ -148,6 +235,28 @@ class KeyRing:
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
         return source
+
+
+def _listed(connection: Connection[Any], name: str | None) -> list[ListedSource]:
+    keys: dict[UUID, list[ListedKey]] = {}
+    for source_id, key_hash, hint, created_at, expires_at, is_taken in connection.execute(
+        STATEMENTS["listed_keys"], {"name": name}
+    ):
+        key = ListedKey(key_hash=key_hash, hint=hint, created_at=created_at, expires_at=expires_at, is_taken=is_taken)
+        keys.setdefault(source_id, []).append(key)
+    rows = connection.execute(STATEMENTS["listed_sources"], {"name": name})
+    return [
+        ListedSource(
+            name=found,
+            channel=channel,
+            division=division,
+            location=location,
+            allowed_origins=tuple(origins),
+            visitor_traits=tuple(traits),
+            keys=tuple(keys.get(source_id, ())),
+        )
+        for source_id, found, channel, division, location, origins, traits in rows
+    ]
 
 
 def _hash(key: str) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 from psycopg import Connection
 
 from cdp.db.engine import connect
-from cdp.events.queries import replay_failures
+from cdp.events.failures import Which
+from cdp.ingest.replaying import Replayed, replay_failed
 from cdp.ingest.stitching import stitch
 from cdp.worker import drain, run_worker
 from tests.identify.world import check
@@ -253,13 +254,11 @@ def test_a_poisoned_batch_is_halved_until_the_guilty_message_is_found(desk: Desk
         assert desk.rows("SELECT count(*) FROM interaction") == [(7,)]
         assert desk.rows("SELECT count(*) FROM customer") == [(7,)]
         check(desk.database)
-        assert replay_failures(desk.database) == 1
-        drain(desk.url)
+        assert replay_failed(desk.database, Which()) == Replayed(replayed=1, failed=1)
         assert desk.rows("SELECT message_id, attempts FROM failed_message") == [("m5", 2)]
         owner.execute("ALTER TABLE interaction DROP CONSTRAINT poison")
     for _ in range(2):
-        replay_failures(desk.database)
-        drain(desk.url)
+        replay_failed(desk.database, Which())
         assert desk.rows("SELECT count(*) FROM failed_message") == [(0,)]
         assert desk.rows("SELECT count(*) FROM interaction") == [(8,)]
         assert desk.rows("SELECT DISTINCT state FROM inbox") == [("done",)]
@@ -270,8 +269,7 @@ def test_replaying_a_message_whose_contact_landed_has_no_second_effect(desk: Des
         {"type": "track", "userId": "u1", "event": "Order Completed", "properties": {"order_id": "o1", "total": 1}}
     )
     for attempts in (2, 3):
-        assert replay_failures(desk.database, desk.sender.source_id) == 1
-        drain(desk.url)
+        assert replay_failed(desk.database, Which(source="shop-vigo")).replayed == 1
         assert desk.rows("SELECT count(*) FROM interaction") == [(1,)]
         assert desk.rows("SELECT attempts FROM failed_message") == [(attempts,)]
 
