@@ -60,6 +60,7 @@ def create_app(settings: Settings) -> Starlette:
                 reticent=settings.is_production,
                 max_connections=8,  # each plans its own statements, and few answer as fast as many
                 writes=settings.database_url,
+                settings=settings,
                 catch_up=catch_up,
             )
             app.state.graph = await stack.enter_async_context(graph)

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from cdp.access.viewer import Viewer, database_settings
 from cdp.db.engine import Role, connect
 from cdp.errors import Unavailable
+from cdp.settings import Settings
 
 T = TypeVar("T")
 MOST_AT_ONCE: Final = 8
@@ -29,16 +30,17 @@ _SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::
 @dataclass(frozen=True, slots=True)
 class Writing:
     """The database that is written to, in which role, and a pool through which payloads are read from it: a replica would lag
-    behind.
+    behind. `settings`: of the installation, for mutations that need them.
     """
 
     database_url: str
     role: Role
     pool: AsyncConnectionPool[AsyncConnection[Any]]
+    settings: Settings | None = None
 
     async def run(self, work: Callable[[Connection[Any]], T], viewer: Viewer | None = None) -> T:
-        """The outcome of `work` as `viewer`, if it is for one, committed; rolled back where it raises. Raises Unavailable when the database can't
-        do it now.
+        """The outcome of `work`, as `viewer` if it is for one, committed; rolled back where it raises. Raises Unavailable when
+        the database can't do it now.
         """
         return await anyio.to_thread.run_sync(lambda: self._run(work, viewer), limiter=_LIMITER)
 

@@ -29,6 +29,7 @@ _CUSTOMER_KINDS: Final = {
     "customer.changed": CustomerChangeKind.CHANGED,
     "customer.merged": CustomerChangeKind.MERGED,
     "customer.unmerged": CustomerChangeKind.UNMERGED,
+    "customer.erased": CustomerChangeKind.ERASED,
     "identifier.linked": CustomerChangeKind.IDENTIFIER_LINKED,
     "identifier.unlinked": CustomerChangeKind.IDENTIFIER_UNLINKED,
 }

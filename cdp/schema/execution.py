@@ -38,6 +38,7 @@ from cdp.schema.query import Query
 from cdp.schema.query import Viewer as ViewerType
 from cdp.schema.statement import Statement
 from cdp.schema.subscription import CustomerChange, OrderStatusChange, Subscription
+from cdp.settings import Settings
 
 log = structlog.stdlib.get_logger("cdp.schema")
 DOCUMENTS_KEPT: Final = 1_000
@@ -226,12 +227,14 @@ async def open_graph(
     max_connections: int = 10,
     writes: str | None = None,
     catch_up: CatchUp | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Graph]:
     """A Graph on its own pool, playing `role`; read-only, with a bound on each statement's time.
 
     `writes`: the database that mutations write to in that role, which `database_url` may be a replica of; without it there are
     none.
     `catch_up`: what recognition does first about what was told and isn't concluded yet; it needs `writes`.
+    `settings`: for mutations that need them, such as those that seal secrets; without them they are refused.
     `trusted`: directory of trusted documents. `reticent`: introspection and suggestions are for viewers with the scope `admin`.
     Raises SettingsError when a trusted document can't be run.
     """
@@ -247,7 +250,7 @@ async def open_graph(
         opened = Graph(pool, time_zone=time_zone, limits=limits, documents=documents, reticent=reticent)
         if writes is not None:
             written = pool if writes == database_url else await stack.enter_async_context(open_for(writes))
-            opened.writing = Writing(writes, role, written)
+            opened.writing = Writing(writes, role, written, settings)
             opened.catch_up = catch_up
         yield opened
 

@@ -11,10 +11,12 @@ from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import customer as customer_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.resolvers import search as search_resolvers
+from cdp.resolvers import webhook as webhook_resolvers
 from cdp.schema.account import Account
 from cdp.schema.base import Connection, Node, graph
 from cdp.schema.customer import Customer
 from cdp.schema.order import Order, OrderSummary
+from cdp.schema.webhook import WebhookDelivery, WebhookEndpoint
 
 ID = (strawberry.ID, strawberry.UNSET, "The id.")
 OPTIONAL_ID = (strawberry.ID | None, strawberry.UNSET, "By id.")
@@ -138,4 +140,24 @@ class Query:
     )
     orders: Connection[Order] = page(
         order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
+    )
+    webhook_endpoint: WebhookEndpoint | None = one(
+        webhook_resolvers.endpoint_by_id,
+        "An address that changes are sent to, by id.",
+        scope=Scope.FEED_READ,
+        member=None,
+        inputs={"id": ID},
+    )
+    webhook_endpoints: Connection[WebhookEndpoint] = page(
+        webhook_resolvers.endpoints,
+        "Addresses that changes are sent to, oldest first.",
+        scope=Scope.FEED_READ,
+        member=None,
+    )
+    webhook_delivery: WebhookDelivery | None = one(
+        webhook_resolvers.delivery_by_id,
+        "A change on its way to an address, by id, which is the header webhook-id.",
+        scope=Scope.FEED_READ,
+        member=None,
+        inputs={"id": ID},
     )

@@ -32,6 +32,7 @@ class CustomerChangeKind(enum.Enum):
     CHANGED = strawberry.enum_value("changed", description="Its golden values changed.")
     MERGED = strawberry.enum_value("merged", description="Another customer became part of it.")
     UNMERGED = strawberry.enum_value("unmerged", description="Profiles left it for another customer.")
+    ERASED = strawberry.enum_value("erased", description="Its data were erased; announced, nothing tells it yet.")
     IDENTIFIER_LINKED = strawberry.enum_value(
         "identifier_linked", description="An identifier points at it from now on."
     )

@@ -4,10 +4,26 @@ import strawberry
 
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
+from cdp.schema.mutations.managing_webhooks import NEEDS
+from cdp.schema.mutations.webhook_create import WebhookCreatePayload, webhook_create
+from cdp.schema.mutations.webhook_delete import WebhookDeletePayload, webhook_delete
+from cdp.schema.mutations.webhook_replay import WebhookReplayPayload, webhook_replay
+from cdp.schema.mutations.webhook_rotate_secret import WebhookRotateSecretPayload, webhook_rotate_secret
+from cdp.schema.mutations.webhook_test import WebhookTestPayload, webhook_test
+from cdp.schema.mutations.webhook_update import WebhookUpdatePayload, webhook_update
 
 __all__ = ["PAYLOADS", "Mutation"]
 
-PAYLOADS = (CustomerMergePayload, CustomerUnmergePayload)
+PAYLOADS = (
+    CustomerMergePayload,
+    CustomerUnmergePayload,
+    WebhookCreatePayload,
+    WebhookDeletePayload,
+    WebhookReplayPayload,
+    WebhookRotateSecretPayload,
+    WebhookTestPayload,
+    WebhookUpdatePayload,
+)
 """Types whose fields are compiled with the payload as their source."""
 
 
@@ -27,4 +43,29 @@ class Mutation:
         description="Undoes a merge, whether somebody or an identifier made it: profiles, with all that was told of them also"
         " since, go back to their customers, ids come back, and the two don't become one again by themselves. Needs the scope"
         " identity:write.",
+    )
+    webhook_create: WebhookCreatePayload | None = strawberry.field(
+        resolver=webhook_create,
+        description="Sends changes to an address from now on, each signed; the secret is shown once. " + NEEDS,
+    )
+    webhook_delete: WebhookDeletePayload | None = strawberry.field(
+        resolver=webhook_delete, description="Sends nothing there any more; its deliveries are forgotten. " + NEEDS
+    )
+    webhook_replay: WebhookReplayPayload | None = strawberry.field(
+        resolver=webhook_replay,
+        description="Sends again: one delivery, or what an endpoint missed since an instant, or everything since then. The same"
+        " message has the same id again. " + NEEDS,
+    )
+    webhook_rotate_secret: WebhookRotateSecretPayload | None = strawberry.field(
+        resolver=webhook_rotate_secret,
+        description="Makes a new secret, shown once; messages carry signatures of the old one too for a while. "
+        + NEEDS,
+    )
+    webhook_test: WebhookTestPayload | None = strawberry.field(
+        resolver=webhook_test,
+        description="Sends a message of the kind webhook.test once, so that a receiver can be tried. " + NEEDS,
+    )
+    webhook_update: WebhookUpdatePayload | None = strawberry.field(
+        resolver=webhook_update,
+        description="Changes an endpoint's address or kinds, or enables or disables it. " + NEEDS,
     )
