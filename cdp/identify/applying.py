@@ -107,6 +107,16 @@ def apply_decisions(
     return redrawn.drawn.merges
 
 
+def redraw_again(connection: Connection[Any], seeds: Collection[Identifier], *, rules: Rules) -> None:
+    """Resolve what is connected with these nodes again, from what is stored, and put right what differs.
+
+    The caller holds `hold_customers_exclusive` and commits.
+    """
+    nobody = _Known(attached={}, new={})
+    _, redrawn = _redraw(connection, gather((), {}), nobody, set(seeds), trust={}, rules=rules)
+    append(connection, customer_changes(redrawn, redrawn.quarantined))
+
+
 def _free(connection: Connection[Any], decisions: Iterable[Decision]) -> None:
     """What is connected through values that needn't point at nobody any more is connected again.
 
@@ -133,7 +143,9 @@ def _redraw(
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
     decisions = queries.decisions_about(connection, nodes)
-    identifiers |= {node for one in decisions for node in (one.one, one.other) if node.namespace != PROFILE}
+    # A value that somebody linked has an owner without any claim, also when that was just taken back.
+    decided = {node for one in decisions for node in (one.one, one.other)}
+    identifiers |= {node for node in seeds | decided if node.namespace != PROFILE}
     before = queries.owners(connection, identifiers)
     resolution = resolve(
         claims.values(),
