@@ -489,6 +489,12 @@ def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached,
     _put(connection, "put_affiliations", names, rows)
 
 
+def refusals(connection: Connection[Any], claim_ids: Collection[UUID]) -> set[tuple[UUID, Identifier, str]]:
+    """What of these claims is refused, and why."""
+    rows = connection.execute(STATEMENTS["refusals"], {"claim_ids": as_array(list(claim_ids))})
+    return {(claim_id, Identifier(namespace, value), reason) for claim_id, namespace, value, reason in rows}
+
+
 def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], refusals: Iterable[Refusal]) -> bool:
     """Make the refusals of these claims what resolution says; whether any has gone or is for another reason."""
     rows = connection.execute(STATEMENTS["refusals"], {"claim_ids": as_array(list(claim_ids))})
