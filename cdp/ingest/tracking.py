@@ -106,18 +106,18 @@ class _Door:
             if request.method == "OPTIONS":
                 return preflight(request)
             if self._in_flight >= self._most_in_flight:
-                return _refusal(Overloaded(retry_after_seconds=RETRY_AFTER_SECONDS))
+                return _refused(Overloaded(retry_after_seconds=RETRY_AFTER_SECONDS), request)
             self._in_flight += 1
             try:
                 return await self._take(request, only)
             except CdpError as error:
-                return _refusal(error)
+                return _refused(error, request)
             except ClientDisconnect:
                 # Nobody hears this; nothing was stored, and the sender knows it got no answer.
                 return _refusal(Invalid())
             except _UNREACHABLE as error:
                 _log.warning("not stored", reason=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
-                return _refusal(Unavailable(retry_after_seconds=RETRY_AFTER_SECONDS))
+                return _refused(Unavailable(retry_after_seconds=RETRY_AFTER_SECONDS), request)
             finally:
                 self._in_flight -= 1
 
@@ -218,6 +218,12 @@ def _rejection(rejected: Sequence[Rejected]) -> Response:
         "errors": [{"index": one.index, "code": one.code, "message": one.message} for one in rejected],
     }
     return _json(body, 400)
+
+
+def _refused(error: CdpError, request: HttpRequest) -> Response:
+    """A refusal that a page may read, so that its SDK knows whether to try again; none for a page of a foreign origin."""
+    answer = _refusal(error)
+    return answer if isinstance(error, OriginNotAllowed) else readable(answer, request.headers.get("origin"))
 
 
 def _refusal(error: CdpError) -> Response:

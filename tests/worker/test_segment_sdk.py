@@ -1,16 +1,21 @@
-"""Segment's own Python SDK against a running server, changed in nothing but the host."""
+"""Segment's own SDKs, for Python and Node, against a running server, changed in nothing but the host."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import segment.analytics
 
-from cdp.db.engine import connect
 from tests.ingest.door import Sender, door, make_sender
 from tests.live import Live, live
+from tests.tooling.provision import NODE, node_modules
+from tests.worker.story import check_story
 
 
 @pytest.fixture
@@ -66,36 +71,38 @@ def test_all_six_calls_twice_over_make_one_graph(
         with _sdk(server, sender, **options) as client:
             _tell(client, backwards=backwards)
     server.settle()
-    with connect(server.database_url) as connection:
-        assert connection.execute("SELECT count(*) FROM inbox").fetchone() == (7,)
-        assert connection.execute("SELECT count(*) FROM failed_message").fetchone() == (0,)
-        people = connection.execute(
-            """SELECT customer.name, email, customer.kind, array_agg(key_value ORDER BY key_value) FROM customer
-            JOIN profile USING (customer_id) GROUP BY customer.customer_id ORDER BY customer.name"""
-        ).fetchall()
-        assert people == [
-            ("Acme", None, "organisation", ["acme"]),
-            ("Ana", "ana@example.org", "person", ["a1", "a2", "u1"]),
-        ]
-        contacts = connection.execute(
-            """SELECT interaction.kind, interaction.name, topic, product, occurred_at::text FROM interaction
-            JOIN customer USING (customer_id) WHERE customer.name = 'Ana' ORDER BY occurred_at"""
-        ).fetchall()
-        assert contacts == [
-            ("page", "Home", None, None, "2026-03-01 10:00:00+00"),
-            ("track", "Product Viewed", "Books", "p1", "2026-03-01 10:02:00+00"),
-            ("screen", "Phone home", None, None, "2026-03-01 10:04:00+00"),
-            ("page", "Elsewhere", None, None, "2026-03-01 10:05:00+00"),
-        ]
-        belongs = connection.execute(
-            """SELECT person.name, organisation.name FROM affiliation
-            JOIN customer AS person ON person.customer_id = person_customer_id
-            JOIN customer AS organisation ON organisation.customer_id = affiliation.customer_id"""
-        ).fetchall()
-        assert belongs == [("Ana", "Acme")]
+    check_story(server.database_url)
 
 
 def test_a_wrong_key_is_told_to_the_sdk(server: Live, sender: Sender) -> None:
     client = segment.analytics.Client(write_key="wrong", host=server.url, sync_mode=True, max_retries=1)
     with pytest.raises(Exception, match="unknown_write_key"):
         client.identify("u1")
+
+
+def _node(server: Live, write_key: str, **story: Any) -> dict[str, Any]:
+    """What Segment's Node SDK says went wrong, and which requests it made."""
+    told = {"host": server.url, "writeKey": write_key, "times": 1, **story}
+    environment = {**os.environ, "MODULES": str(node_modules()), "STORY": json.dumps(told), "NO_PROXY": "127.0.0.1"}
+    script = Path(__file__).with_name("node_sdk.mjs")
+    done = subprocess.run([NODE, script], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+@pytest.mark.parametrize("options", [{}, {"gzip": True}, {"flushAt": 1}], ids=["as it is", "gzip", "one by one"])
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "out of order"])
+def test_nodes_sdk_tells_the_same_twice_over(
+    server: Live, sender: Sender, options: dict[str, Any], *, backwards: bool
+) -> None:
+    said = _node(server, sender.write_key, times=2, backwards=backwards, **options)
+    assert said["errors"] == []
+    assert len(said["requests"]) == (14 if "flushAt" in options else 2)
+    assert all(path == "/v1/batch" for path, _ in said["requests"])
+    server.settle()
+    check_story(server.database_url)
+
+
+def test_a_wrong_key_is_told_to_nodes_sdk(server: Live, sender: Sender) -> None:
+    assert "401" in " ".join(_node(server, "wrong")["errors"])
