@@ -30,7 +30,7 @@ ALLOWED_KEYS: Final = frozenset({
     "accepted", "rejected", "failed", "stored", "duplicates", "merged", "count", "rows", "remaining", "attempt",
     "source", "job", "task", "queue", "scope", "role", "setting", "table", "version", "revision",
     "host", "port", "pid", "signal", "seconds",
-    "account_id", "batch_id", "change_id", "client_id", "customer_id", "job_id", "member_id", "merge_id",
+    "account_id", "batch_id", "change_id", "client_id", "customer_id", "endpoint_id", "job_id", "member_id", "merge_id",
     "message_id", "order_id", "profile_id", "source_id",
 })  # fmt: skip
 

@@ -61,7 +61,7 @@ def work(settings: Settings) -> None:
     told = threading.Event()
     for number in STOPPING:
         signal.signal(number, lambda *_: told.set())
-    worker = Worker(_database_url(settings), on_end=told.set)
+    worker = Worker(settings, on_end=told.set)
     told.wait()
     _exit_unless_ok(worker.stop(within_seconds=settings.shutdown_seconds))
 
@@ -69,8 +69,10 @@ def work(settings: Settings) -> None:
 class Worker:
     """The worker, at once at work in a thread of its own; `on_end` is called in that thread when it ends, asked or not."""
 
-    def __init__(self, database_url: str, *, on_end: Callable[[], None]) -> None:
-        self._database_url = database_url
+    def __init__(self, settings: Settings, *, on_end: Callable[[], None]) -> None:
+        if settings.database_url is None:
+            raise SettingsError(variable="CDP_DATABASE_URL", problem="is required where the worker runs.")
+        self._settings = settings
         self._on_end = on_end
         self._stop = threading.Event()
         self._failed = False
@@ -91,10 +93,10 @@ class Worker:
         return EXIT_FAILED if unasked or self._failed else EXIT_OK
 
     def _run(self) -> None:
-        from cdp.worker import run_worker  # noqa: PLC0415 - the extranet's process never loads the worker
+        from cdp.worker import run_all  # noqa: PLC0415 - the extranet's process never loads the worker
 
         try:
-            run_worker(self._database_url, self._stop)
+            run_all(self._settings, self._stop)
         except Exception:  # told by the log, which leaves out what an exception quotes
             self._failed = True
             log.exception("the worker failed")
@@ -132,15 +134,9 @@ async def _serve(config: Config, settings: Settings, *, work_inside: bool) -> in
 
     for number in STOPPING:
         loop.add_signal_handler(number, on_signal)
-    worker = Worker(_database_url(settings), on_end=on_end) if work_inside else None
+    worker = Worker(settings, on_end=on_end) if work_inside else None
     await server.serve()
     return worker.stop(within_seconds=settings.shutdown_seconds) if worker else EXIT_OK
-
-
-def _database_url(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise SettingsError(variable="CDP_DATABASE_URL", problem="is required where the worker runs.")
-    return settings.database_url
 
 
 def _exit_unless_ok(status: int) -> None:

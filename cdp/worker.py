@@ -1,6 +1,7 @@
-"""The worker: stitches the inbox as it fills, until it is told to stop. Composition only; the work is in `cdp.ingest`.
+"""The worker: stitches the inbox as it fills and delivers webhooks, until it is told to stop. Composition only; the work is
+in `cdp.ingest` and `cdp.webhooks`.
 
-It sleeps on LISTEN, wakes on the door's NOTIFY or, should one be lost, by polling; when the database goes away it
+Stitching sleeps on LISTEN, wakes on the door's NOTIFY or, should one be lost, by polling; when the database goes away it
 comes back with it. Several workers may run side by side; what they leave behind is what one would.
 """
 
@@ -16,11 +17,42 @@ import structlog
 
 from cdp.db.engine import connect
 from cdp.ingest.stitching import Stitched, stitch
+from cdp.settings import Settings
+from cdp.webhooks.delivering import run_deliveries
 
 POLL_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
 
 _log = structlog.stdlib.get_logger("cdp.worker")
+
+
+def run_all(settings: Settings, stop: threading.Event) -> None:
+    """Everything a worker does, each part in a thread of its own, until `stop` is set: stitching, and webhooks.
+
+    A part that ends unasked ends the others. Raises what it raised.
+    """
+    if settings.database_url is None:
+        raise AssertionError("a worker works on a database")
+    failures: list[BaseException] = []
+
+    def deliver() -> None:
+        try:
+            run_deliveries(settings, stop)
+        except Exception as error:  # noqa: BLE001 — raised below, in the thread that is waited for
+            failures.append(error)
+        finally:
+            stop.set()
+
+    # A daemon: one that does not stop in time must not keep the process.
+    delivering = threading.Thread(target=deliver, name="webhooks", daemon=True)
+    delivering.start()
+    try:
+        run_worker(settings.database_url, stop)
+    finally:
+        stop.set()
+        delivering.join()
+    if failures:
+        raise failures[0]
 
 
 def run_worker(database_url: str, stop: threading.Event) -> None:

@@ -161,23 +161,23 @@ from cdp.logs import configure
 from cdp.server import work
 from cdp.settings import load_settings
 
-def obedient(database_url, stop):
+def obedient(settings, stop):
     print("at work", flush=True)
     stop.wait()
 
-def failing(database_url, stop):
+def failing(settings, stop):
     print("at work", flush=True)
     raise ValueError("Canary-Nombre Apellido")
 
-def deaf(database_url, stop):
+def deaf(settings, stop):
     print("at work", flush=True)
     time.sleep(60)
 
-def bored(database_url, stop):
+def bored(settings, stop):
     print("at work", flush=True)
 
 module = types.ModuleType("cdp.worker")
-module.run_worker = globals()[sys.argv[1]]
+module.run_all = globals()[sys.argv[1]]
 sys.modules["cdp.worker"] = module
 settings = load_settings()
 configure(settings)
