@@ -81,12 +81,14 @@ def merge(
     *,
     author: Author,
     request_key: str | None = None,
+    overrules: bool = True,
     rules: Rules | None = None,
 ) -> Merged | Mistake:
     """Make one customer of two, given by any id they ever had; the older id survives, the other leads there.
 
-    The same `request_key` of the same actor again answers what it made and does nothing. Takes the customers' lock; the
-    caller commits. On a Mistake nothing has changed.
+    A person who merges overrules what parted the two before; a program that proposes merges doesn't (`overrules`), and gets
+    the Mistake `kept_apart`. The same `request_key` of the same actor again answers what it made and does nothing. Takes the
+    customers' lock; the caller commits. On a Mistake nothing has changed.
     """
     hold_customers_exclusive(connection)
     decision_id = request_id(author.actor, request_key) if request_key is not None else time_ordered_id()
@@ -96,6 +98,8 @@ def merge(
     plan = _plan_merge(connection, customer_ids, author=author, decision_id=decision_id, rules=rules)
     if isinstance(plan, Mistake):
         return plan
+    if plan.withdrawn and not overrules:
+        return Mistake(code="kept_apart", message="Somebody decided that these are two.", field=("ids",))
     records = apply_decisions(connection, plan.links, withdrawn=plan.withdrawn, author=author, rules=rules)
     wanted = (plan.survivor.customer_id, plan.other.customer_id)
     record = next(one for one in records if (one.customer_id, one.other_customer_id) == wanted and one.kind == "merge")

@@ -1,14 +1,14 @@
 """Engines: DuckDB inside this process, or Spark. Both run the same model by Splink and leave the same two tables in DuckDB.
 
-`scored`: each pair that weighs enough to be kept, with Splink's columns (`gamma_…` the level, `mw_…` its weight). `grouped`: each
-record's group, the records connected by pairs at or above a weight. Spark reads what was prepared from a Parquet file and writes
-Parquet back; `spark.py` starts it.
+`scored`: each pair that weighs enough to be kept, with Splink's columns (`gamma_…` the level, `mw_…` its weight). `clustered`:
+each record's cluster, the records connected by pairs at or above a weight. Spark reads what was prepared from a Parquet file and
+writes Parquet back; `spark.py` starts it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cdp.identify.matching.reading import quoted
 
@@ -27,8 +27,8 @@ class Engine(Protocol):
     def score(self, settings: dict[str, Any], least: float) -> None:
         """Make the table `scored` of the pairs that weigh at least so."""
 
-    def group(self, least: float) -> None:
-        """Make the table `grouped` (`unique_id`, `group_id`) of the pairs scored at least so."""
+    def cluster(self, least: float) -> None:
+        """Make the table `clustered` (`unique_id`, `cluster_id`) of the pairs scored at least so."""
 
 
 @contextmanager
@@ -61,10 +61,12 @@ class DuckDBEngine:
         self._scored = self._linker.inference.predict(threshold_match_weight=least, warning_mode="never")
         self._connection.execute(f"CREATE OR REPLACE VIEW scored AS FROM {self._scored.physical_name}")
 
-    def group(self, least: float) -> None:
-        """Make the table `grouped`."""
-        grouped = _group(self._linker, self._scored, least)
-        self._connection.execute(f"CREATE OR REPLACE VIEW grouped AS {_GROUPS} FROM {grouped.physical_name}")
+    def cluster(self, least: float) -> None:
+        """Make the table `clustered`."""
+        clustered = _cluster(self._linker, self._scored, least)
+        self._connection.execute(
+            f"CREATE OR REPLACE VIEW clustered AS SELECT unique_id, cluster_id FROM {clustered.physical_name}"
+        )
 
 
 class SparkEngine:
@@ -91,9 +93,9 @@ class SparkEngine:
         self._scored = self._linker.inference.predict(threshold_match_weight=least, warning_mode="never")
         self._bring("scored", self._scored, "*")
 
-    def group(self, least: float) -> None:
-        """Make the table `grouped`."""
-        self._bring("grouped", _group(self._linker, self._scored, least), _GROUPS.removeprefix("SELECT "))
+    def cluster(self, least: float) -> None:
+        """Make the table `clustered`."""
+        self._bring("clustered", _cluster(self._linker, self._scored, least), "unique_id, cluster_id")
 
     def _bring(self, name: str, found: Any, columns: str) -> None:
         """What Spark found, as a table of DuckDB."""
@@ -103,11 +105,8 @@ class SparkEngine:
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {columns} FROM read_parquet({files})")
 
 
-_GROUPS: Final = "SELECT unique_id, cluster_id AS group_id"
-
-
-def _group(linker: "Linker | None", scored: Any, least: float) -> Any:
+def _cluster(linker: "Linker | None", scored: Any, least: float) -> Any:
     if linker is None:
-        msg = "pairs are scored before records are grouped"
+        msg = "pairs are scored before records are clustered"
         raise RuntimeError(msg)
     return linker.clustering.cluster_pairwise_predictions_at_threshold(scored, threshold_match_weight=least)

@@ -23,7 +23,7 @@ def explain(
     lower: float,
     upper: float,
 ) -> None:
-    """Make the table `pair` of the pairs in `scored` that weigh `lower` or more, each pair once.
+    """Make the table `pair` of the pairs in `scored` that weigh `lower` or more, but for those in the table `apart`.
 
     Columns: `one`, `other` (records, the earlier first), `weight`, `probability`, `verdict` (match, review), `starts_at`,
     `findings` (a list of {comparison, found, weight}, in the model's order), `explanation` (the same in words).
@@ -46,7 +46,8 @@ def explain(
                 {prior + shift} AS starts_at,
                 list_filter([{findings}], lambda each: each.found IS NOT NULL) AS findings
             FROM scored WHERE match_weight + {shift} >= {lower}
-        )
+        ) AS found
+        ANTI JOIN apart USING (one, other)
     """)
 
 

@@ -1,7 +1,7 @@
 """Files in, files out: the records of CSV files matched without a server, a database or anything that stays.
 
-Pairs: both records by file and id, weight, probability, verdict and explanation, heaviest first. Groups: each record with the
-number of its group, a group for each customer that there seems to be; only matches tie, pairs to be reviewed don't.
+Pairs: both records by file and id, weight, probability, verdict and explanation, heaviest first. Clusters: each record with the
+number of its cluster, a cluster for each customer that there seems to be; only matches tie, pairs to be reviewed don't.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from cdp.identify.matching.running import Options, Run, Tell, run, workplace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMatch:
-    """What came of it: the run, what was read how, and how many groups the records make."""
+    """What came of it: the run, what was read how, and how many clusters the records make."""
 
     run: Run
     inputs: tuple[Input, ...]
-    groups: int
+    clusters: int
 
 
 def match_files(
@@ -27,11 +27,11 @@ def match_files(
     id_column: str,
     given: Mapping[str, str],
     pairs: Path,
-    groups: Path | None,
+    clusters: Path | None,
     options: Options,
     tell: Tell,
 ) -> FileMatch:
-    """Match the records of these files with one another, and write the pairs (and groups) that come of it.
+    """Match the records of these files with one another, and write the pairs (and clusters) that come of it.
 
     Raises the errors of `reading`, `fields`, `preparing` and `running`; then nothing is written.
     """
@@ -58,14 +58,14 @@ def match_files(
         connection.execute("""
             CREATE TEMP TABLE placed AS
             SELECT unique_id AS record, dense_rank() OVER (ORDER BY first) AS number
-            FROM (SELECT unique_id, min(unique_id) OVER (PARTITION BY group_id) AS first FROM grouped)
+            FROM (SELECT unique_id, min(unique_id) OVER (PARTITION BY cluster_id) AS first FROM clustered)
         """)
-        if groups is not None:
+        if clusters is not None:
             connection.execute(f"""
                 COPY (
-                    SELECT placed.number AS "group", known.name AS source, known.id
+                    SELECT placed.number AS "cluster", known.name AS source, known.id
                     FROM placed JOIN known USING (record) ORDER BY placed.number, record
-                ) TO {quoted(groups.as_posix())} (FORMAT csv, HEADER)
+                ) TO {quoted(clusters.as_posix())} (FORMAT csv, HEADER)
             """)
         ((count,),) = connection.execute("SELECT coalesce(max(number), 0) FROM placed").fetchall()
-        return FileMatch(run=done, inputs=inputs, groups=count)
+        return FileMatch(run=done, inputs=inputs, clusters=count)

@@ -1,12 +1,12 @@
-"""Running: from the table `given` to the tables `pair` and `grouped`, step by step, with what happened for the summary.
+"""Running: from the table `given` to the tables `pair` and `clustered`, step by step, with what happened for the summary.
 
-The steps: prepare, learn, score, calibrate, explain, group. Where the records come from and where the pairs go is the business of
-`files` and `customers`.
+The steps: prepare, learn, score, calibrate, explain, cluster. Where the records come from and where the pairs go is the business
+of `files` and `customers`.
 """
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,12 +111,21 @@ def workplace(options: Options) -> Iterator[tuple["DuckDBPyConnection", Path]]:
             connection.close()
 
 
-def run(connection: "DuckDBPyConnection", folder: Path, options: Options, tell: Tell) -> Run:
-    """Make the tables `pair` and `grouped` of the table `given`.
+def run(
+    connection: "DuckDBPyConnection",
+    folder: Path,
+    options: Options,
+    tell: Tell,
+    *,
+    apart: Sequence[tuple[str, str]] = (),
+    clusters: bool = True,
+) -> Run:
+    """Make the tables `pair` and, if wanted, `clustered` of the table `given`. `apart`: ids of records known to be two.
 
     Raises NothingToCompare, and with Spark SparkMissing and JavaMissing.
     """
     model = MODELS[options.kind]
+    _keep_apart(connection, apart)
     tell("Preparing")
     prepared = prepare(connection, model, options.kind)
     tell("Learning what is chance")
@@ -146,8 +155,9 @@ def run(connection: "DuckDBPyConnection", folder: Path, options: Options, tell: 
             lower=options.lower,
             upper=options.upper,
         )
-        tell("Grouping")
-        engine.group(options.upper - shift)
+        if clusters:
+            tell("Clustering")
+            engine.cluster(options.upper - shift)
     verdicts = dict(connection.execute("SELECT verdict, count(*) FROM pair GROUP BY verdict").fetchall())
     return Run(
         model=model.name,
@@ -159,6 +169,18 @@ def run(connection: "DuckDBPyConnection", folder: Path, options: Options, tell: 
         matches=verdicts.get("match", 0),
         reviews=verdicts.get("review", 0),
         chances=_chances(connection, prepared, learned),
+    )
+
+
+def _keep_apart(connection: "DuckDBPyConnection", apart: Sequence[tuple[str, str]]) -> None:
+    """The table `apart`: pairs of records that aren't proposed, whatever they weigh."""
+    ones, others = [one for one, _ in apart], [other for _, other in apart]
+    connection.execute(
+        """CREATE TABLE apart AS
+        SELECT DISTINCT least(one.record, other.record) AS one, greatest(one.record, other.record) AS other
+        FROM (SELECT unnest(?::VARCHAR[]) AS one_id, unnest(?::VARCHAR[]) AS other_id) AS pair
+        JOIN given AS one ON one.id = pair.one_id JOIN given AS other ON other.id = pair.other_id""",
+        [ones, others],
     )
 
 
