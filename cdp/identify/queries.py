@@ -308,15 +308,16 @@ def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) 
     """Decisions in force about any of these nodes."""
     namespaces, values = _columns(nodes, 2)
     rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
-    return _decisions(rows)
+    return decisions_from(rows)
 
 
 def decisions_withdrawn_for(connection: Connection[Any], merge_id: UUID) -> list[Decision]:
     """Decisions that were withdrawn so that this merge could be made."""
-    return _decisions(connection.execute(STATEMENTS["decisions_withdrawn_for"], {"merge_id": merge_id}))
+    return decisions_from(connection.execute(STATEMENTS["decisions_withdrawn_for"], {"merge_id": merge_id}))
 
 
-def _decisions(rows: Iterable[Sequence[Any]]) -> list[Decision]:
+def decisions_from(rows: Iterable[Sequence[Any]]) -> list[Decision]:
+    """Decisions from rows of `decisions_about`."""
     return [
         Decision(
             decision_id=decision_id,
