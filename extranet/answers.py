@@ -200,7 +200,8 @@ class FurtherStatement(Answer, frozen=True, kw_only=True):
 class Statement(Answer, frozen=True, kw_only=True):
     """A statement of either kind; `lines` and totals are asked for balance-forward, `open_items` or `owed` for open-item.
 
-    Downloads ask for all of `open_items` and `unapplied_credits`, a page for a page of them: `owed` and `unapplied`.
+    Downloads ask for all of `open_items` and `unapplied_credits`, a page for a page of them: `owed` and `unapplied`. An issued
+    statement's document has all of the lines as `activity`.
     """
 
     opening: Money
@@ -209,6 +210,7 @@ class Statement(Answer, frozen=True, kw_only=True):
     total_debit: Money | None = None
     total_credit: Money | None = None
     lines: StatementLines | None = None
+    activity: list[StatementLine] | None = None
     open_items: list[OpenItem] | None = None
     unapplied_credits: list[UnappliedCredit] = msgspec.field(default_factory=list)
     owed: OpenItems | None = None
@@ -226,6 +228,69 @@ class StatementAccount(Answer, frozen=True, kw_only=True):
     currency: str
     currencies: list[str]
     statement: Statement
+
+
+class IssuedRow(Answer, frozen=True, kw_only=True):
+    """An issued statement in a list. `posted_since`: entries of its days that came to the ledger later."""
+
+    id: str
+    number: str
+    kind: str
+    from_: date | None = msgspec.field(name="from")
+    to: date
+    issued_at: datetime
+    posted_since: int
+    closing: Money
+
+
+class IssuedStatements(Answer, frozen=True, kw_only=True):
+    """A page of issued statements."""
+
+    total_count: int
+    nodes: list[IssuedRow]
+    page_info: PageInfo
+
+
+class KeptFile(Answer, frozen=True, kw_only=True):
+    """A file of an issued statement; `content` in Base64."""
+
+    format: str
+    content: str
+
+
+class IssuedStatement(IssuedRow, frozen=True, kw_only=True):
+    """One issued statement. `document` is JSON, read as `StatementAccount`; it and `files` only where they were asked for."""
+
+    sha256: str
+    opening: Money
+    total_debit: Money
+    total_credit: Money
+    document: str | None = None
+    files: list[KeptFile] = msgspec.field(default_factory=list)
+
+
+class Issued(Answer, frozen=True, kw_only=True):
+    """The id of a statement just issued."""
+
+    id: str
+
+
+class IssuePayload(Answer, frozen=True, kw_only=True):
+    """What came of issuing."""
+
+    statement: Issued
+
+
+class FilesOf(Answer, frozen=True, kw_only=True):
+    """The files kept of a statement."""
+
+    files: list[KeptFile]
+
+
+class KeepPayload(Answer, frozen=True, kw_only=True):
+    """What came of keeping a file."""
+
+    statement: FilesOf
 
 
 class OrderLine(Answer, frozen=True, kw_only=True):

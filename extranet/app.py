@@ -32,7 +32,7 @@ from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import svg, texts
 from extranet.failures import FAILURES
-from extranet.pages import home, invoices, orders, sessions, statement, statement_files
+from extranet.pages import home, invoices, issued, orders, sessions, statement, statement_files
 from extranet.portal import Portal, Visit, load_operations
 from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
@@ -161,6 +161,12 @@ ROUTES: Final = (
     Route("/statement.csv", signed_in(statement_files.csv)),
     Route("/statement.pdf", signed_in(statement_files.pdf)),
     Route("/statement.xlsx", signed_in(statement_files.xlsx)),
+    Route("/statement/issued", signed_in(issued.listing), methods=["GET"]),
+    Route("/statement/issued", signed_in(issued.issue), methods=["POST"]),
+    Route("/statement/issued/{id}.csv", signed_in(issued.csv)),
+    Route("/statement/issued/{id}.pdf", signed_in(issued.pdf)),
+    Route("/statement/issued/{id}.xlsx", signed_in(issued.xlsx)),
+    Route("/statement/issued/{id}", signed_in(issued.detail)),
     Route("/invoices", signed_in(invoices.listing)),
     Route("/invoices/{id}", signed_in(invoices.detail)),
     Route("/orders", signed_in(orders.listing)),

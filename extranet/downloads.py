@@ -77,9 +77,14 @@ def cell(value: Cell) -> str:
 
 def file_name(account_number: str, kind: Kind, period: Period, ending: str) -> str:
     """A name for the file that says what is in it, of characters every system takes."""
-    account = re.sub(r"[^A-Za-z0-9-]+", "-", account_number).strip("-")
+    account = plain(account_number)
     days = f"{period.first}-{period.last}" if kind is Kind.BALANCE_FORWARD else f"{period.last}"
     return f"statement-{account}-{kind}-{days}.{ending}"
+
+
+def plain(number: str) -> str:
+    """A number as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9-]+", "-", number).strip("-")
 
 
 def _opening(statement: Statement, period: Period) -> Sequence[Cell]:

@@ -12,6 +12,10 @@ class PageNotFound(NotFound):
     """There is no such page, or it is not yours to see."""
 
 
+class TooLongForPaper(Invalid):
+    """That is more than a PDF holds. Download CSV or Excel instead."""
+
+
 class InvalidPlace(Invalid):
     """The link to this page of the list is damaged. Start again at the first page."""
 

@@ -38,8 +38,12 @@ def read_statement(visit: Visit) -> Asked:
     """What the query asks for. Raises PageNotFound for a role without the ledger, before anything else is said."""
     if not visit.sees_ledger:
         raise PageNotFound
-    asked = read_period(visit.query, visit.portal.today)
-    currency = visit.query.get("currency", "")
+    return read_currency(read_period(visit.query, visit.portal.today), visit.query)
+
+
+def read_currency(asked: Asked, params: Mapping[str, str]) -> Asked:
+    """The same, with a problem where `currency` names none."""
+    currency = params.get("currency", "")
     if currency and not (currency.isascii() and currency.isupper() and is_currency(currency)):
         return refused(asked, "currency", _("That is not a currency’s code, such as EUR."))
     return asked

@@ -46,21 +46,22 @@ from cdp.graph.writing import Writing
 from cdp.limits import Limits
 
 PLANS_KEPT: Final = 2_000
-_JSON_OID: Final = 114
+JSON_OID: Final = 114
 _SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
 _bounds: Final = WeakKeyDictionary[AsyncConnection[Any], int]()  # seconds that a statement may take there
 
 
-class _RawJson(Loader):
+class RawJson(Loader):
     """Hands the server's JSON text on as bytes; nobody here looks inside."""
 
     def load(self, data: Buffer) -> bytes:
+        """The bytes."""
         return bytes(data)
 
 
 async def configure(connection: AsyncConnection[Any]) -> None:
     """Prepare a pool's connection for the graph: JSON stays bytes, many prepared statements are kept."""
-    connection.adapters.register_loader(_JSON_OID, _RawJson)
+    connection.adapters.register_loader(JSON_OID, RawJson)
     connection.prepared_max = 500
 
 

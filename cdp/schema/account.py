@@ -12,6 +12,7 @@ from cdp.graph.declaration import by, one, page, scalar
 from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
+from cdp.resolvers import issued as issued_resolvers
 from cdp.resolvers import ledger as ledger_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.schema.base import Connection, Currency, Money, Node, graph, node_id
@@ -19,6 +20,7 @@ from cdp.schema.statement import EntryKind, Statement, statement_of_account
 
 if TYPE_CHECKING:
     from cdp.schema.customer import Customer
+    from cdp.schema.issued_statement import IssuedStatement
     from cdp.schema.order import Order, OrderSummary
 
 LazyCustomer = Annotated["Customer", strawberry.lazy("cdp.schema.customer")]
@@ -186,3 +188,9 @@ class Account(Node):
         filters=True,
     )
     statement: Statement = statement_of_account()
+    issued_statements: Connection[Annotated["IssuedStatement", strawberry.lazy("cdp.schema.issued_statement")]] = page(
+        issued_resolvers.of_account,
+        "Statements issued, latest first.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+    )

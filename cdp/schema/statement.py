@@ -10,6 +10,7 @@ from cdp.access.viewer import Scope
 from cdp.db.ids import typed_id
 from cdp.graph.declaration import many, one, page, scalar
 from cdp.resolvers import account as account_resolvers
+from cdp.resolvers import issued as issued_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.resolvers import statement as resolvers
 from cdp.schema.base import Connection, Currency, Money, graph
@@ -115,6 +116,8 @@ class Statement:
     total_debit: Money = one(resolvers.total_debit, "Sum of the period's debits, positive.")
     total_credit: Money = one(resolvers.total_credit, "Sum of the period's credits, positive.")
     lines: Connection[StatementLine] = page(resolvers.lines, "Activity of the period; empty on an open-item statement.")
+    activity: list[StatementLine] = many(resolvers.lines, "The same as lines, all at once: for documents.", most=100)
+    posted_count: int = scalar(issued_resolvers.posted, "Entries up to the last day, whenever they were posted.")
     open_items: list[OpenItem] = many(resolvers.open_items, "What is owed as at the last day.", most=100)
     unapplied_credits: list[OpenItem] = many(
         resolvers.unapplied, "Payments and credit notes not used up, amounts negative.", most=100

@@ -4,6 +4,7 @@ The rows are those of the page, in its order; the template lays out and computes
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from cdp.settings import Settings
@@ -32,8 +33,11 @@ def paper_statement(
     *,
     formats: Formats,
     settings: Settings,
+    issued: tuple[str, datetime] | None = None,
 ) -> dict[str, Any]:
-    """The words of `statement.typ`. `lines` are all of them and `last` is the page that the totals are read from."""
+    """The words of `statement.typ`. `lines` are all of them and `last` is the page that the totals are read from. `issued`: the
+    number and instant of an issued statement.
+    """
     paper = _Paper(answered, formats)
     account, found = answered.account, answered.statement
     is_open_item = answered.kind is Kind.OPEN_ITEM
@@ -44,7 +48,7 @@ def paper_statement(
         "page": _("Page {page} of {pages}"),
         "seller": _party(settings.seller_legal_name, settings.seller_tax_id),
         "client": {"label": _("For"), **_party(account.legal_name or account.name, account.tax_id)},
-        "facts": paper.facts(account),
+        "facts": [*paper.facts(account), *paper.issued(issued)],
         "sums": paper.sums(last),
         "ageing": {
             "title": _("How old it is"),
@@ -89,6 +93,12 @@ class _Paper:
             terms = texts.TRANSLATIONS.ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
             facts.append((_("Terms"), terms))
         return facts
+
+    def issued(self, issued: tuple[str, datetime] | None) -> list[tuple[str, str]]:
+        if issued is None:
+            return []
+        number, at = issued
+        return [(_("Statement no."), number), (_("Issued"), self.formats.instant(at))]
 
     def sums(self, last: Statement | FurtherStatement) -> list[tuple[str, str]]:
         closing = self.formats.money(last.closing.amount, last.closing.currency)

@@ -1,8 +1,8 @@
 """The stored operations on the real graph: each fits the schema, answers what its page reads, and costs one statement."""
 
+import asyncio
 import dataclasses
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -11,7 +11,17 @@ from cdp.access.viewer import Member, Role
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from cdp.schema import open_graph
-from extranet.answers import FurtherStatement, HomeAccount, Invoice, Invoices, Order, Orders, StatementAccount
+from extranet.answers import (
+    FurtherStatement,
+    HomeAccount,
+    Invoice,
+    Invoices,
+    IssuedStatement,
+    IssuedStatements,
+    Order,
+    Orders,
+    StatementAccount,
+)
 from extranet.orders_filter import LATE, OPEN
 from extranet.portal import load_operations
 from tests.extranet.business import TODAY, record_business
@@ -27,8 +37,11 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "invoice": (list[Invoice], (*ACCOUNT, "invoices", "nodes"), {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
     "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100, "whole": False}),
     "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
+    "issued_statements": (IssuedStatements, (*ACCOUNT, "issuedStatements"), {"first": 25}),
+    "issued_statement": (IssuedStatement, ("node",), {"whole": True}),
     "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21", "whole": True}),
 }  # fmt: skip
+CHANGED = {"statement_issue", "statement_file_keep"}  # what they change, tests of their pages tell
 WITHOUT_LEDGER = {"home": {"ledger": False}, "orders": {}, "order": {}}
 
 
@@ -37,7 +50,7 @@ class World:
     """A database with the tests' business, and the viewer each role is."""
 
     url: str
-    order: UUID
+    ids: dict[str, str]
     viewers: dict[Role, Member]
 
 
@@ -52,11 +65,27 @@ def world(shared_database_url: str) -> World:
         Role(role): Member(member_id=member_id, account_id=business.accounts["K-1001"], role=Role(role))
         for role, member_id in rows
     }
-    return World(url=shared_database_url, order=business.orders["SO-1002"], viewers=viewers)
+    issued = await_issued(shared_database_url, viewers[Role.FINANCE])
+    ids = {"order": format_id("ord", business.orders["SO-1002"]), "issued_statement": issued}
+    return World(url=shared_database_url, ids=ids, viewers=viewers)
+
+
+def await_issued(url: str, viewer: Member) -> str:
+    """The id of a statement just issued."""
+
+    async def issue() -> str:
+        async with open_graph(url, "cdp_portal", writes=url) as graph:
+            asked = {"kind": "OPEN_ITEM", "to": "2026-11-21"}
+            result = await graph.execute(load_operations()["statement_issue"], asked, viewer, today=TODAY)
+        assert result.data is not None, result.errors
+        made: str = result.data["statementIssue"]["statement"]["id"]
+        return made
+
+    return asyncio.run(issue())
 
 
 def test_every_stored_operation_is_read_here() -> None:
-    assert set(load_operations()) == set(READ)
+    assert set(load_operations()) == set(READ) | CHANGED
 
 
 @pytest.mark.parametrize("name", READ)
@@ -75,7 +104,7 @@ async def test_roles_without_the_ledger_ask_the_same_operations(world: World, na
 @pytest.mark.parametrize("role", [Role.BUYER, Role.VIEWER])
 @pytest.mark.parametrize("name", sorted(READ.keys() - WITHOUT_LEDGER.keys()))
 async def test_the_graph_refuses_the_ledger_to_them_whatever_the_page_does(world: World, name: str, role: Role) -> None:
-    _, _, variables = READ[name]
+    variables = {**READ[name][2], **({"id": world.ids[name]} if name in world.ids else {})}
     async with open_graph(world.url, "cdp_portal") as graph:
         result = await graph.execute(load_operations()[name], variables, world.viewers[role], today=TODAY)
     assert {error["extensions"]["code"] for error in result.errors} == {"scope_missing"}
@@ -84,7 +113,7 @@ async def test_the_graph_refuses_the_ledger_to_them_whatever_the_page_does(world
 
 async def answer(world: World, name: str, role: Role, changes: dict[str, Any]) -> Any:
     kind, path, variables = READ[name]
-    asked = {**variables, **changes, **({"id": format_id("ord", world.order)} if name == "order" else {})}
+    asked = {**variables, **changes, **({"id": world.ids[name]} if name in world.ids else {})}
     async with open_graph(world.url, "cdp_portal") as graph:
         result = await graph.execute(load_operations()[name], asked, world.viewers[role], today=TODAY)
     assert result.errors == []

@@ -5,6 +5,8 @@ import strawberry
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
 from cdp.schema.mutations.managing_webhooks import NEEDS
+from cdp.schema.mutations.statement_file_keep import StatementFileKeepPayload, statement_file_keep
+from cdp.schema.mutations.statement_issue import StatementIssuePayload, statement_issue
 from cdp.schema.mutations.webhook_create import WebhookCreatePayload, webhook_create
 from cdp.schema.mutations.webhook_delete import WebhookDeletePayload, webhook_delete
 from cdp.schema.mutations.webhook_replay import WebhookReplayPayload, webhook_replay
@@ -17,6 +19,8 @@ __all__ = ["PAYLOADS", "Mutation"]
 PAYLOADS = (
     CustomerMergePayload,
     CustomerUnmergePayload,
+    StatementFileKeepPayload,
+    StatementIssuePayload,
     WebhookCreatePayload,
     WebhookDeletePayload,
     WebhookReplayPayload,
@@ -43,6 +47,16 @@ class Mutation:
         description="Undoes a merge, whether somebody or an identifier made it: profiles, with all that was told of them also"
         " since, go back to their customers, ids come back, and the two don't become one again by themselves. Needs the scope"
         " identity:write.",
+    )
+    statement_issue: StatementIssuePayload | None = strawberry.field(
+        resolver=statement_issue,
+        description="Issues a statement of account: all that stands on it is kept under a number, and later postings don't change"
+        " it. For tools with ledger:read, and for members who see the ledger, of their account.",
+    )
+    statement_file_keep: StatementFileKeepPayload | None = strawberry.field(
+        resolver=statement_file_keep,
+        description="Keeps a file of an issued statement as it was first downloaded, so that it never changes. For members who"
+        " see the ledger, of their account; the extranet does it.",
     )
     webhook_create: WebhookCreatePayload | None = strawberry.field(
         resolver=webhook_create,

@@ -73,7 +73,6 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY company_sees_all ON {table} TO cdp_owner, cdp_app USING (true) WITH CHECK (true)")
         op.execute(f"CREATE POLICY finance_sees_own_ledger ON {table} FOR SELECT TO cdp_portal USING ({FINANCE})")
-        op.execute(
-            f"CREATE POLICY finance_issues_own_statements ON {table} FOR INSERT TO cdp_portal WITH CHECK ({FINANCE})"
-        )
+        op.execute(f"""CREATE POLICY finance_issues_own_statements ON {table} FOR INSERT TO cdp_portal
+            WITH CHECK ({FINANCE} AND {HOLDER})""")
         op.execute(f"GRANT SELECT, INSERT ON {table} TO cdp_portal")
