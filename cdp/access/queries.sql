@@ -94,12 +94,14 @@ INSERT INTO invite (invite_hash, email, account_id, role, invited_by)
 VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
 
 -- name: withheld
--- What tokens that have not expired may not do: ids and families of access tokens, and OAuth clients, that are refused;
--- OAuth clients that may run trusted documents only.
-SELECT revoked_id AS name, 'refused' AS what FROM token_revocation WHERE forget_at >= now()
-UNION ALL SELECT 'client ' || client_id, 'refused' FROM oauth_client WHERE disabled_at IS NOT NULL
-UNION ALL SELECT 'key ' || kid, 'refused' FROM signing_key WHERE withdrawn_at IS NOT NULL
-UNION ALL SELECT client_id, 'trusted_only' FROM oauth_client WHERE trusted_only AND disabled_at IS NULL;
+-- What tokens that have not expired may not do: ids and families of access tokens, and OAuth clients, that are refused; OAuth
+-- clients whose tokens are refused that were issued before an instant; those that may run trusted documents only.
+SELECT revoked_id AS name, 'refused' AS what, NULL::float8 AS since FROM token_revocation WHERE forget_at >= now()
+UNION ALL SELECT 'client ' || client_id, 'refused', NULL FROM oauth_client WHERE disabled_at IS NOT NULL
+UNION ALL SELECT 'key ' || kid, 'refused', NULL FROM signing_key WHERE withdrawn_at IS NOT NULL
+UNION ALL SELECT client_id, 'earlier', extract(epoch FROM tokens_from)::float8 FROM oauth_client
+    WHERE tokens_from > now() - interval '1 day'
+UNION ALL SELECT client_id, 'trusted_only', NULL FROM oauth_client WHERE trusted_only AND disabled_at IS NULL;
 
 -- name: public_keys
 -- Public keys whose tokens may still be about.

@@ -8,8 +8,8 @@ trusted documents) is asked of the database every two seconds.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx2
@@ -18,12 +18,14 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.requests import HTTPConnection
 
+from cdp.access.audit import NOBODY, AuditWriter, Entry, actor_of
 from cdp.access.keys import LEEWAY_SECONDS, IssuerKeys, UntrustedToken, key_name, remote_keys, trusted_claims
 from cdp.access.relying_party import RelyingParty
 from cdp.access.sealing import digest
 from cdp.access.viewer import Scope, Tool
 from cdp.db.statements import load_statements
 from cdp.errors import Forbidden, Unauthenticated, Unavailable
+from cdp.logs import route_template
 from cdp.settings import Settings
 
 MOST_REMEMBERED: Final = 10_000
@@ -67,6 +69,7 @@ class ScopeMissing(Forbidden):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accepted:
     tool: Tool
+    issued_at: float
     good_until: float
     refusable: frozenset[str]
 
@@ -74,6 +77,7 @@ class _Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Withheld:
     refused: frozenset[str] = frozenset()
+    refused_before: Mapping[str, float] = field(default_factory=dict)
     trusted_only: frozenset[str] = frozenset()
     read_at: float = -float("inf")
 
@@ -108,9 +112,9 @@ class TokenVerifier:
             while len(self._accepted) > MOST_REMEMBERED:
                 self._accepted.popitem(last=False)
         withheld = self._withheld if not self._withheld.is_old else await self._read_withheld()
-        if accepted.refusable & withheld.refused:
-            raise TokenInvalid(problem="it was revoked")
         tool = accepted.tool
+        if accepted.refusable & withheld.refused or accepted.issued_at < withheld.refused_before.get(tool.client_id, 0):
+            raise TokenInvalid(problem="it was revoked")
         return replace(tool, trusted_only=True) if tool.client_id in withheld.trusted_only else tool
 
     async def _check(self, token: str) -> _Accepted:
@@ -133,6 +137,7 @@ class TokenVerifier:
                 scopes=frozenset(known[name] for name in scope.split() if name in known),
                 acting_for=None if claims["sub"] == client_id else claims["sub"],
             ),
+            issued_at=float(claims["iat"]),
             good_until=float(claims["exp"]) + LEEWAY_SECONDS,
             refusable=frozenset(name for name in ids if isinstance(name, str)),
         )
@@ -145,8 +150,9 @@ class TokenVerifier:
                 async with self._pool().connection() as connection:
                     rows = await (await connection.execute(_SQL["withheld"])).fetchall()
                 self._withheld = _Withheld(
-                    refused=frozenset(name for name, what in rows if what == "refused"),
-                    trusted_only=frozenset(name for name, what in rows if what == "trusted_only"),
+                    refused=frozenset(name for name, what, _ in rows if what == "refused"),
+                    refused_before={name: since for name, what, since in rows if what == "earlier"},
+                    trusted_only=frozenset(name for name, what, _ in rows if what == "trusted_only"),
                     read_at=asked_at,
                 )
         return self._withheld
@@ -169,7 +175,11 @@ async def authenticate(connection: HTTPConnection, *scopes: Scope) -> Tool:
     tool = await who(connection)
     if tool is None:
         raise TokenMissing
-    require(tool.scopes, scopes)
+    try:
+        require(tool.scopes, scopes)
+    except ScopeMissing:
+        note_refused(connection, actor_of(tool).was_refused("api", "scope_missing", route_template(connection.scope)))
+        raise
     return tool
 
 
@@ -179,7 +189,18 @@ async def who(connection: HTTPConnection) -> Tool | None:
     if scheme.lower() != "bearer" or not token.strip():
         return None
     verifier: TokenVerifier = connection.app.state.tokens
-    return await verifier.tool(token.strip())
+    try:
+        return await verifier.tool(token.strip())
+    except TokenInvalid:
+        note_refused(connection, NOBODY.was_refused("api", "token_invalid", route_template(connection.scope)))
+        raise
+
+
+def note_refused(connection: HTTPConnection, entry: Entry) -> None:
+    """Have a refusal recorded by the application's `AuditWriter`, where it has one (`app.state.audit`)."""
+    writer: AuditWriter | None = getattr(connection.app.state, "audit", None)
+    if writer is not None:
+        writer.refused(entry)
 
 
 def require(granted: Collection[Scope], needed: Collection[Scope]) -> None:
