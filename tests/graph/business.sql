@@ -72,6 +72,12 @@ FROM ledger_entry AS paid JOIN LATERAL (SELECT * FROM ledger_entry AS i WHERE i.
 WHERE paid.kind = 'payment';
 INSERT INTO dispute (customer_id, account_id, entry_id, reason, opened_on)
 SELECT customer_id, account_id, entry_id, 'damaged', date '2026-06-01' FROM ledger_entry WHERE document_number LIKE 'INV-SO-%-2';
+INSERT INTO issued_statement (customer_id, statement_id, account_id, sequence_no, number, kind, currency, to_on, opening, closing, total_debit,
+       total_credit, posted_count, document, sha256, issued_by, issued_at)
+SELECT customer_id, ('00000000-000e-' || substr(account_id::text, 15))::uuid, account_id, 1, number || '-0001', 'open_item', currency, date '2026-05-31', 0, 10, 20,
+       10, 1, '{}', 'x', 'member:x', timestamptz '2026-06-01 08:00+00' FROM account;
+INSERT INTO issued_statement_file (customer_id, statement_id, format, account_id, content, sha256)
+SELECT customer_id, statement_id, 'csv', account_id, 'CANARY'::bytea, 'x' FROM issued_statement;
 INSERT INTO member (member_id, issuer, subject, email, name)
 SELECT pg_temp.id('0008', n), 'https://issuer.example', 's' || n, 'm' || n || '@example.com', 'Member ' || n FROM generate_series(1, 8) AS n;
 INSERT INTO membership (account_id, member_id, role)

@@ -25,6 +25,7 @@ OWN, OTHER, ABSENT = 10, 20, 998
 # Words of the trade with a check constraint or a meaning to SQL: they identify nobody.
 _NOT_FREE = {
     "kind",
+    "format",
     "status",
     "tier",
     "currency",
@@ -107,6 +108,7 @@ NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
     "LedgerEntry": ("ent", "0006", lambda n: n * 2 - 3),
     "Shipment": ("shp", "000a", lambda n: n // 2),
     "Merge": ("mrg", "000b", lambda n: n),
+    "IssuedStatement": ("sta", "000e", lambda n: n),
 }
 
 
