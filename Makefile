@@ -16,7 +16,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test lint format schema bench bench-cdnow bench-graphql bench-ingest provision clean
+.PHONY: help demo test lint format schema bench bench-cdnow bench-graphql bench-ingest bench-identify provision clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ schema: $(VENV)/.installed  ## print the GraphQL schema; fails when schema.graph
 	@test -z "$$(git status --porcelain -- schema.graphql)" || { echo 'schema.graphql: uncommitted difference' >&2; \
 		git --no-pager diff --stat -- schema.graphql >&2; exit 1; }
 
-bench: bench-cdnow bench-graphql bench-ingest  ## every benchmark; each prints a table and, last, one JSON object
+bench: bench-cdnow bench-graphql bench-ingest bench-identify  ## every benchmark; each prints a table and, last, one JSON object
 
 bench-cdnow: $(VENV)/.installed-test  ## replay the whole CDNOW file through the tracking API
 	@$(BIN)/python -m bench.cdnow
@@ -54,6 +54,9 @@ bench-graphql: $(VENV)/.installed-test  ## compare GraphQL with its peers: PostG
 
 bench-ingest: $(VENV)/.installed-test  ## the tracking API beside plain COPY (BENCH_ARGS="…", --scale grows a graph to a million customers)
 	@$(BIN)/python -m bench.ingest $(BENCH_ARGS)
+
+bench-identify: $(VENV)/.installed-test  ## merge large customers while others read, and resolve five million claims anew (BENCH_ARGS="…")
+	@$(BIN)/python -m bench.identify $(BENCH_ARGS)
 
 provision: $(VENV)/.installed-test  ## a browser and Node for the tests, into .cache
 	@$(BIN)/python -m tests.tooling.provision

@@ -136,7 +136,7 @@ def _go_over(connection: Connection[Any], rules: Rules, progress: Progress, *, m
 
 
 def _survey(connection: Connection[Any], rules: Rules) -> _Survey:
-    edges = Edges.of(*_copied(connection, "edges"))
+    edges = Edges.of(*copied(connection, "edges"))
     spaces = dict(connection.execute(STATEMENTS["namespaces"]).fetchall())
     profile_space = next((code for code, name in spaces.items() if name == PROFILE), 0)
     nobodys = _nobodys(connection, edges, rules, profile_space=profile_space)
@@ -163,10 +163,10 @@ def _survey(connection: Connection[Any], rules: Rules) -> _Survey:
 
 def _stored(connection: Connection[Any]) -> tuple[Conclusions, Hashes]:
     """What is stored; and the identifiers that are marked as nobody's."""
-    nodes, homes, marks = _copied(connection, "stored_profiles")
-    owned, owners, shared = _copied(connection, "stored_owners")
-    shown, shown_by, _ = _copied(connection, "stored_shown")
-    customers, _, kinds = _copied(connection, "stored_customers")
+    nodes, homes, marks = copied(connection, "stored_profiles")
+    owned, owners, shared = copied(connection, "stored_owners")
+    shown, shown_by, _ = copied(connection, "stored_shown")
+    customers, _, kinds = copied(connection, "stored_customers")
     conclusions = Conclusions(
         profiles=(nodes, homes, marks % 2 == 1, marks >= 2),  # noqa: PLR2004 — two flags
         owners=(owned[shared == 0], owners[shared == 0]),
@@ -268,7 +268,7 @@ def _describe(connection: Connection[Any], progress: Progress, *, mend: bool) ->
         after, done = rows[-1][0], done + len(rows)
 
 
-def _copied(connection: Connection[Any], statement: str) -> tuple[Hashes, Hashes, Any]:
+def copied(connection: Connection[Any], statement: str) -> tuple[Hashes, Hashes, Any]:
     """A COPY of three numbers a row, as three arrays."""
     with connection.cursor() as cursor, cursor.copy(STATEMENTS[statement]) as copy:
         told = b"".join(copy)
