@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
+from cdp.access.allowances import shared_allowances
+from cdp.access.audit import audit_writer
 from cdp.access.issuer.app import issuer_routes, prepare_issuer, well_known_routes
 from cdp.access.issuer.logout_notices import notices_sent
 from cdp.access.limits import limits_of
@@ -27,6 +29,7 @@ from cdp.ingest.changes import changes_routes
 from cdp.ingest.imports import import_routes
 from cdp.ingest.recognise import recognise_routes
 from cdp.ingest.tracking import tracking_routes
+from cdp.limits import read_rate
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
 from cdp.schema.endpoint import graphql_routes
@@ -64,6 +67,10 @@ def create_app(settings: Settings) -> Starlette:
                 catch_up=catch_up,
             )
             app.state.graph = await stack.enter_async_context(graph)
+            app.state.graph.allowances = await stack.enter_async_context(
+                shared_allowances(pool, tool=read_rate(settings.rate_graphql_tool))
+            )
+            app.state.audit = await stack.enter_async_context(audit_writer(pool))
             # Read where the graph is read, so that what a change tells of is there to be asked for.
             feed = open_feed(settings.database_url, app.state.graph.pool)
             app.state.feed = await stack.enter_async_context(feed)

@@ -84,11 +84,14 @@ class Allowance:
         return max(0.0, self._free_at - time.monotonic())
 
     @property
+    def remaining(self) -> int:
+        """How many units may be asked now."""
+        return max(0, int((self.rate.seconds - self.ahead_seconds) / self.rate.seconds_each))
+
+    @property
     def header(self) -> str:
         """The answer's `RateLimit` (draft-ietf-httpapi-ratelimit-headers): units that remain, seconds until all are back."""
-        ahead = self.ahead_seconds
-        remaining = max(0, int((self.rate.seconds - ahead) / self.rate.seconds_each))
-        return f'"graph";r={remaining};t={math.ceil(ahead)}'
+        return f'"graph";r={self.remaining};t={math.ceil(self.ahead_seconds)}'
 
     @property
     def policy_header(self) -> str:

@@ -109,10 +109,13 @@ class AuditWriter:
         self._waiting: list[Entry] = []
         self._refusals: Counter[tuple[str, str, str | None, str | None, str]] = Counter()
 
-    def read(self, entries: Iterable[Entry]) -> None:
-        """Have reads recorded. Raises Unavailable, before anything is read, where too many wait already."""
+    def require_room(self) -> None:
+        """Raise Unavailable where so many records wait that no more may be read."""
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable(retry_after_seconds=5)
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        """Have reads recorded. Ask `require_room` before anything is read."""
         self._waiting.extend(entries)
 
     def refused(self, entry: Entry) -> None:

@@ -32,6 +32,7 @@ from psycopg.errors import DataError, OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from cdp.access.allowances import Allowance
 from cdp.access.viewer import Member, Viewer, database_settings
 from cdp.db.ids import prefix_of
 from cdp.errors import Unavailable
@@ -80,7 +81,7 @@ CatchUp = Callable[[Connection[Any], Sequence[tuple[str, str]]], int]
 @dataclass(slots=True, kw_only=True)
 class GraphContext:
     """What one operation runs with. `writing`: where mutations write; None where nothing can be changed. `catch_up`: what
-    recognition does first about what was told and isn't concluded yet.
+    recognition does first about what was told and isn't concluded yet. `allowance`: what the viewer may ask in a while.
 
     `reveals_schema`: introspection and suggestions are for this viewer. The rest is what has been reckoned so far, over all
     root fields: `statements` sent to the database, `nodes` the answer can hold, `depth` of edges, `compiled` plans that were
@@ -96,11 +97,17 @@ class GraphContext:
     reveals_schema: bool = True
     writing: Writing | None = None
     catch_up: CatchUp | None = None
+    allowance: Allowance | None = None
     statements: int = 0
     nodes: int = 0
     depth: int = 0
     compiled: int = 0
     exceeded: LimitExceeded | None = None
+
+    def admit(self) -> None:
+        """Let the operation in. Raises TooManyRequests when the viewer asked too much in a while."""
+        if self.allowance is not None:
+            self.allowance.admit()
 
 
 class PlanCache:
@@ -168,6 +175,8 @@ class GraphRunner:
             raise graphql_error(context.exceeded, list(info.field_nodes))
         if plan.sql is None:
             return Answer(None, plan.refusals)
+        if context.allowance is not None:
+            context.allowance.spend(plan.nodes)
         if declared.before is not None:
             await declared.before(context, arguments or {})
         found = await run_statement(context, plan.sql, parameters, prepare=not plan.by_value)

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from cdp.access.audit import actor_of, record
 from cdp.access.viewer import Scope, Tool
 from cdp.db.engine import connect
 from cdp.errors import CdpError, Invalid, InvalidField, Unavailable
@@ -56,7 +57,7 @@ def import_routes(database_url: str, authenticate: Authenticate) -> list[Route]:
 
     async def receive_import(request: Request) -> Response:
         try:
-            await authenticate(request, Scope.IMPORT_WRITE)
+            tool = await authenticate(request, Scope.IMPORT_WRITE)
             kind = import_kind(request.path_params["kind"])
             form = format_of(request)
             source = request.query_params.get("source")
@@ -64,7 +65,7 @@ def import_routes(database_url: str, authenticate: Authenticate) -> list[Route]:
                 raise InvalidField(field="source", problem="name the source: ?source=erp.")
             blocks = _Blocks(request.stream())
             answer = await anyio.to_thread.run_sync(
-                lambda: _import(database_url, kind, form, source, blocks), limiter=limiter
+                lambda: _import(database_url, kind, form, source, blocks, tool=tool), limiter=limiter
             )
             return JSONResponse(answer)
         except CdpError as error:
@@ -89,7 +90,7 @@ def format_of(request: Request) -> Format:
 
 
 def _import(
-    database_url: str, kind: ImportKind, form: Format, source_name: str, blocks: Iterator[bytes]
+    database_url: str, kind: ImportKind, form: Format, source_name: str, blocks: Iterator[bytes], *, tool: Tool
 ) -> dict[str, Any]:
     """Runs in a thread: the whole import on one connection of its own."""
     told: list[Rejection] = []
@@ -100,6 +101,8 @@ def _import(
     with connect(database_url, "cdp_app", autocommit=True) as connection:
         source = find_source(connection, source_name)
         count = import_records(connection, source, kind, read(kind, form, blocks), remember)
+        told_of: dict[str, Any] = {"source": source_name, "accepted": count.accepted, "rejected": count.rejected}
+        record(connection, actor_of(tool).did("import", str(kind), **told_of))
     _log.info("import", kind=kind, accepted=count.accepted, duplicates=count.unchanged, rejected=count.rejected)
     return {
         "accepted": count.accepted,

@@ -21,15 +21,17 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from cdp.access.tokens import TokenMissing, who
+from cdp.access.audit import actor_of
+from cdp.access.tokens import TokenMissing, note_refused, who
 from cdp.access.viewer import Tool
 from cdp.errors import CdpError, Invalid, NotFound, TooLarge
-from cdp.graph.refusal import shown
+from cdp.graph.refusal import ScopeMissing, shown
 from cdp.graph.runtime import GraphContext
 from cdp.schema.execution import Graph, schema
 from cdp.schema.graphiql import asset_routes, page
 from cdp.schema.negotiation import preferred
 from cdp.schema.persisted import PersistedQueryNotFound, RequestMalformed
+from cdp.schema.reading import reading
 from cdp.settings import Settings
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -64,7 +66,7 @@ class NoPage(NotFound):
 
 
 def graphql_routes(settings: Settings) -> list[BaseRoute]:
-    """The endpoint, and outside production GraphiQL's files. `app.state` holds `graph` (Graph) and `tokens`."""
+    """The endpoint, and outside production GraphiQL's files. `app.state` holds `graph` (Graph), `tokens` and `audit`."""
     endpoint = Route("/graphql", _Endpoint(settings).answer, methods=["GET", "POST"])
     return [endpoint] if settings.is_production else [asset_routes(), endpoint]
 
@@ -99,7 +101,10 @@ class _Endpoint:
 async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], media_type: str) -> Response:
     graph: Graph = request.app.state.graph
     context = graph.context(viewer)
+    context.admit()
     text = graph.documents.text_of(asked, viewer)
+    if viewer.acting_for is not None:
+        request.app.state.audit.require_room()
     try:
         result = await schema.execute(
             text,
@@ -117,6 +122,7 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [shown(error, suggests=context.reveals_schema) for error in result.errors]
+        _note_refusals(request, viewer, body["errors"])
     # Variables that don't fit are found out when execution begins, yet nothing is executed: no error has a path.
     executed = not isinstance(result, PreExecutionError) and (
         result.data is not None or any(error.path for error in result.errors or ())
@@ -124,22 +130,35 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
     if executed:
         body["data"] = result.data
         graph.documents.learn(asked, viewer)
+        if viewer.acting_for is not None:
+            request.app.state.audit.read(reading(viewer, text, asked.get("variables"), asked.get("operationName")))
     if (asked.get("extensions") or {}).get("cost") is True:
         body["extensions"] = {"cost": _cost(context)}
     # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
     status = 200 if executed or media_type == JSON else 400
-    return Response(
-        orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers={"Cache-Control": "no-store"}
-    )
+    headers = {"Cache-Control": "no-store"}
+    if context.allowance is not None:
+        headers |= {"RateLimit-Policy": context.allowance.policy_header, "RateLimit": context.allowance.header}
+    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers=headers)
+
+
+def _note_refusals(request: Request, viewer: Tool, errors: list[dict[str, Any]]) -> None:
+    """Have it recorded which fields the viewer lacks a scope for."""
+    for error in errors:
+        told = error["extensions"]
+        if told.get("code") == ScopeMissing.code:
+            note_refused(request, actor_of(viewer).was_refused("graph", ScopeMissing.code, told.get("field")))
 
 
 def _cost(context: GraphContext) -> dict[str, Any]:
     """What an answer cost, for who asks by `extensions: {"cost": true}`."""
+    remaining = {} if context.allowance is None else {"remaining": context.allowance.remaining}
     return {
         "nodes": context.nodes,
         "depth": context.depth,
         "statements": context.statements,
         "planCached": context.compiled == 0,
+        **remaining,
     }
 
 

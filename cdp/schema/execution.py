@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
+from cdp.access.allowances import Allowances
 from cdp.access.limits import ViewerLimits
 from cdp.access.viewer import Scope, Viewer
 from cdp.db.engine import Role, open_pool
@@ -177,6 +178,7 @@ class Graph:
         self.documents = documents
         self.writing: Writing | None = None
         self.catch_up: CatchUp | None = None
+        self.allowances: Allowances | None = None
         self._reticent = reticent
         self._zone = ZoneInfo(time_zone)
 
@@ -192,6 +194,7 @@ class Graph:
             reveals_schema=not self._reticent or Scope.ADMIN in viewer.scopes,
             writing=self.writing,
             catch_up=self.catch_up,
+            allowance=self.allowances.of(viewer) if self.allowances else None,
         )
 
     async def execute(
@@ -204,8 +207,9 @@ class Graph:
         today: date | None = None,
         checked: bool = False,
     ) -> GraphResult:
-        """Run an operation as `viewer` and decode the answer."""
+        """Run an operation as `viewer` and decode the answer. Raises TooManyRequests when they asked too much in a while."""
         context = self.context(viewer, today=today, checked=checked)
+        context.admit()
         text = document.document if isinstance(document, StoredOperation) else document
         result = await schema.execute(
             text, variable_values=dict(variables or {}), context_value=context, operation_name=operation_name

@@ -25,13 +25,16 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.unset import UNSET
 
-from cdp.access.tokens import TokenInvalid, TokenMissing, TokenVerifier
+from cdp.access.audit import NOBODY
+from cdp.access.tokens import TokenInvalid, TokenMissing, TokenVerifier, note_refused
+from cdp.access.viewer import Tool
 from cdp.errors import CdpError
 from cdp.graph.refusal import shown
 from cdp.schema.endpoint import LARGEST_REQUEST_BYTES
 from cdp.schema.events import SubscriptionContext
 from cdp.schema.execution import Graph, schema
 from cdp.schema.limits import too_long
+from cdp.schema.reading import reading
 
 _log = structlog.stdlib.get_logger("cdp.schema.socket")
 
@@ -46,7 +49,7 @@ LONGEST_REASON_BYTES: Final = 123  # RFC 6455 §5.5
 
 
 def socket_routes() -> list[WebSocketRoute]:
-    """The WebSocket beside `/graphql`. `app.state` holds `graph` (Graph), `feed` (ChangeFeed) and `tokens`."""
+    """The WebSocket beside `/graphql`. `app.state` holds `graph` (Graph), `feed` (ChangeFeed), `tokens` and `audit`."""
     return [WebSocketRoute("/graphql", _serve)]
 
 
@@ -156,6 +159,8 @@ class _Caller:
         try:
             await self._tool()
         except CdpError as error:
+            if isinstance(error, TokenInvalid):
+                note_refused(self._websocket, NOBODY.was_refused("api", TokenInvalid.code, "/graphql"))
             await self._socket.close(UNAUTHORISED, error.message)
             raise ConnectionRejectionError from error
         return UNSET
@@ -189,6 +194,7 @@ class _Caller:
             today=usual.today,
             limits=usual.limits,
             reveals_schema=usual.reveals_schema,
+            allowance=usual.allowance,
             feed=self._state.feed,
             check=self._check,
             on_behind=self._socket.drop,
@@ -199,6 +205,8 @@ class _Caller:
         graph: Graph = self._state.graph
         try:
             context = await self._context()
+            context.admit()
+            self._state.audit.require_room()
             text = graph.documents.text_of({"query": query}, context.viewer)
             # Strawberry's stream would end without a word where reading the document raises.
             if (refusal := too_long(text, context.limits)) is not None:
@@ -207,7 +215,13 @@ class _Caller:
             yield PreExecutionError(data=None, errors=[_shown(GraphQLError(error.message, original_error=error))])
             return
         async with aclosing(await schema.stream(text, **{**asked, "context_value": context})) as results:
+            recorded = False
             async for result in results:
+                if not recorded and not isinstance(result, PreExecutionError):
+                    recorded = True
+                    assert isinstance(context.viewer, Tool)  # noqa: S101 - `_tool` answers no other
+                    entries = reading(context.viewer, text, asked.get("variable_values"), asked.get("operation_name"))
+                    self._state.audit.read(entries)
                 if isinstance(result, ExecutionResult) and result.errors:
                     result.errors = [_shown(error, suggests=context.reveals_schema) for error in result.errors]
                 yield result
