@@ -8,6 +8,7 @@ try and is MailUnavailable.
 import os
 import smtplib
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -115,7 +116,7 @@ def _keep(message: EmailMessage, settings: Settings) -> None:
         raise NoMailServer
     folder = settings.data_dir / "mail"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    name = f"{message['Date'].datetime:%Y%m%dT%H%M%S}-{os.urandom(4).hex()}.eml"
+    name = f"{time.time_ns()}-{os.urandom(4).hex()}.eml"  # in order of name, so in order of time
     descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.as_bytes())

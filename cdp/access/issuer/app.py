@@ -14,8 +14,10 @@ from starlette.routing import BaseRoute, Route
 from cdp.access.issuer.edge import Edge, form_fields
 from cdp.access.issuer.endpoints import userinfo
 from cdp.access.issuer.metadata import metadata
-from cdp.access.issuer.pages import stylesheet
+from cdp.access.issuer.pages import passkey_script, stylesheet
 from cdp.access.issuer.people import People
+from cdp.access.issuer.resetting import Resetting
+from cdp.access.issuer.security import Security
 from cdp.access.issuer.server import IssuerRequest, IssuerServer, answer
 from cdp.access.issuer.sign_in import Pool
 from cdp.access.issuer.token_requests import give_token, let_in
@@ -34,7 +36,8 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
     earlier. Raises InsecureIssuer when CDP_PUBLIC_URL is plain http and not on this machine.
     """
     edge = Edge(pool, settings)
-    people = People(edge)
+    people, resetting = People(edge), Resetting(edge)
+    security = Security(edge, people)
 
     async def jwks(_: Request) -> Response:
         told = answer(200, (await edge.keys()).jwks)
@@ -48,11 +51,20 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
     async def style(_: Request) -> Response:
         return stylesheet()
 
+    async def script(_: Request) -> Response:
+        return passkey_script()
+
     return [
         Route("/.well-known/openid-configuration", _tells(metadata(edge.issuer))),
         Route("/.well-known/oauth-authorization-server", _tells(metadata(edge.issuer))),
         Route("/authorize", _plainly(people.authorize), methods=["GET", "POST"]),
         Route("/sign-in", _plainly(people.sign_in), methods=["POST"]),
+        Route("/second-step", _plainly(people.second_step), methods=["POST"]),
+        Route("/reset", _plainly(resetting.ask), methods=["GET", "POST"]),
+        Route("/reset/{secret}", _plainly(resetting.choose), methods=["GET", "POST"]),
+        Route("/security", _plainly(security.show), methods=["GET"]),
+        Route("/security/authenticator", _plainly(security.offer_authenticator), methods=["GET"]),
+        Route("/security/{action}", _plainly(security.act), methods=["POST"]),
         Route("/end-session", _plainly(people.end_session), methods=["GET", "POST"]),
         Route("/invite/{secret}", _plainly(people.invite), methods=["GET", "POST"]),
         Route(TOKEN_PATH, _machine(edge, TOKEN_PATH, give_token), methods=["POST"]),
@@ -61,6 +73,7 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
         Route("/userinfo", user_info, methods=["GET", "POST"]),
         Route("/jwks", jwks),
         Route("/issuer.css", style),
+        Route("/passkeys.js", script),
     ]
 
 

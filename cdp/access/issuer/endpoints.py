@@ -129,4 +129,5 @@ def _own_access_token(server: IssuerServer, token: str) -> AccessToken | None:
     if decoded.header.get("typ") != "at+jwt":
         return None
     ids = (decoded.claims["jti"], decoded.claims.get("family", ""))
-    return AccessToken(claims=decoded.claims, revoked=server.store.is_revoked(*ids))
+    cut_off = server.store.is_cut_off(decoded.claims["client_id"], decoded.claims["iat"])
+    return AccessToken(claims=decoded.claims, revoked=cut_off or server.store.is_revoked(*ids))

@@ -1,4 +1,6 @@
-"""The issuer's pages for people: rendered on the server, without script, under a policy that forbids any."""
+"""The issuer's pages for people: rendered on the server, under a policy that allows no script but the one of passkeys, on the
+pages that offer them (decision 0017).
+"""
 
 from functools import cache
 from importlib import resources
@@ -16,16 +18,19 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def page(template: str, *, path: str, status: int = 200, leads_to: str = "", **values: object) -> Response:
+def page(
+    template: str, *, path: str, status: int = 200, leads_to: str = "", has_script: bool = False, **values: object
+) -> Response:
     """A page of the issuer at `path`. `leads_to`: the origin its form ends at, since browsers hold `form-action`
-    against redirects too.
+    against redirects too. `has_script`: it offers passkeys.
     """
-    text = _TEMPLATES.get_template(template).render(path=path, **values)
+    text = _TEMPLATES.get_template(template).render(path=path, has_script=has_script, **values)
     answer = HTMLResponse(text, status_code=status)
     answer.headers.update(
         {
             "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-            f"form-action 'self' {leads_to}".rstrip(),
+            f"form-action 'self' {leads_to}".rstrip()
+            + ("; script-src 'self'" if has_script else ""),
             "Cache-Control": "no-store",
             "Cross-Origin-Opener-Policy": "same-origin",
             # `no-referrer` would have browsers send `Origin: null` with the form.
@@ -37,9 +42,18 @@ def page(template: str, *, path: str, status: int = 200, leads_to: str = "", **v
     return answer
 
 
-@cache
 def stylesheet() -> Response:
     """The style of all pages."""
-    text = resources.files("cdp.access.issuer").joinpath("templates", "issuer.css").read_text(encoding="utf-8")
+    return _file("issuer.css", "text/css")
+
+
+def passkey_script() -> Response:
+    """The one script: it asks the browser for a passkey and sends the answer with the form."""
+    return _file("passkeys.js", "text/javascript")
+
+
+@cache
+def _file(name: str, media_type: str) -> Response:
+    text = resources.files("cdp.access.issuer").joinpath("templates", name).read_text(encoding="utf-8")
     headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-    return Response(text, media_type="text/css", headers=headers)
+    return Response(text, media_type=media_type, headers=headers)

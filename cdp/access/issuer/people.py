@@ -1,30 +1,37 @@
-"""The issuer's routes for people: authorize with its sign-in page, sign-out, and the page of an invitation."""
+"""The issuer's routes for people: authorize with its sign-in page and second step, sign-out, and the page of an invitation."""
 
 import time
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import OAuth2Error
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cdp.access.cookies import comes_from
 from cdp.access.devices import device
 from cdp.access.issuer.edge import MOST_FIELDS, Edge, form_fields, origin_of, query_fields
 from cdp.access.issuer.endpoints import validated_end_session
+from cdp.access.issuer.factors import factors_of
+from cdp.access.issuer.forms import TOO_OLD, Forms, address_of
 from cdp.access.issuer.invites import NotTheInvited, OpenInvite, accept_invite, open_invite
-from cdp.access.issuer.pages import page
+from cdp.access.issuer.passkeys import request_options, use_passkey
 from cdp.access.issuer.records import SignedIn
+from cdp.access.issuer.second_step import PURPOSE as SECOND_STEP
+from cdp.access.issuer.second_step import password_was_right, prove, whose_password_was_right
 from cdp.access.issuer.server import API_SCOPES, IssuerRequest, IssuerServer
 from cdp.access.issuer.sign_in import Wait, Wrong, check_password, open_session, signed_in
-from cdp.access.issuer.store import fetch
+from cdp.access.issuer.store import fetch, note
 from cdp.access.passwords import SHORTEST
-from cdp.access.sealing import digest, equal, new_secret, token_for
+from cdp.access.sealing import digest
 from cdp.errors import InvalidField, NotFound
 
 Fields = list[tuple[str, str]]
 _ASKED_ONCE = frozenset({"prompt", "max_age"})  # satisfied by the sign-in they asked for
+TO_SECURITY: Final = "security"  # in place of an authorization request: the person's own page
+_ALONE: Final = "sign in"  # what a passkey is asked for that stands in for e-mail and password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +49,15 @@ class _Problem:
     description: str
 
 
+OWN_PAGE: Final = _Ask(client_name="your security settings", leads_to="")
+
+
 class People:
     """Routes that people see."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
+        self._forms = Forms(edge)
 
     async def authorize(self, request: Request) -> Response:
         """The authorization endpoint (RFC 6749 §3.1): a code for who is signed in, else the sign-in page."""
@@ -57,46 +68,106 @@ class People:
         decided = await self._edge.with_server(lambda server: _decide(server, asked, user))
         if isinstance(decided, Response):
             return decided
-        return self._sign_in_page(request, fields, decided)
+        return self.sign_in_page(request, urlencode(fields), decided)
 
     async def sign_in(self, request: Request) -> Response:
-        """The sign-in form: back to authorize with a new session, or the page again."""
+        """The sign-in form: on to where the person wanted to go, to the second step, or the page again."""
         form = dict(await form_fields(request))
-        try:
-            fields = parse_qsl(form.get("request", ""), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-        except ValueError:
-            fields = []
-        asked = self._edge.request(request, "/authorize", fields)
-        decided = await self._edge.with_server(lambda server: _decide(server, asked, None))
-        if isinstance(decided, Response | _Problem):
-            return decided if isinstance(decided, Response) else self._sign_in_page(request, fields, decided)
+        asked = form.get("request", "")
+        decided = await self._decided(request, asked)
+        if isinstance(decided, Response):
+            return decided
         email = form.get("email", "")
-        if not self._is_ours(request, form, "sign in"):
-            problem = "This page was open for too long. Please try again."
-            return self._sign_in_page(request, fields, decided, problem=problem, email=email, status=403)
-        address = request.client.host if request.client else ""
-        found = await check_password(self._edge.pool, email=email, password=form.get("password", ""), address=address)
+        if isinstance(decided, _Problem) or not self._forms.is_ours(request, form, "sign in"):
+            return self.sign_in_page(request, asked, decided, problem=TOO_OLD, email=email, status=403)
+        if form.get("credential"):
+            return await self._by_passkey(request, form, asked, decided)
+        found = await check_password(
+            self._edge.pool, email=email, password=form.get("password", ""), address=address_of(request)
+        )
         if isinstance(found, Wait):
             problem = f"Too many attempts. Please wait {found.seconds} seconds and try again."
-            again = self._sign_in_page(request, fields, decided, problem=problem, email=email, status=429)
+            again = self.sign_in_page(request, asked, decided, problem=problem, email=email, status=429)
             again.headers["Retry-After"] = str(found.seconds)
             return again
         if isinstance(found, Wrong):
             problem = "The e-mail or the password is not right."
-            return self._sign_in_page(request, fields, decided, problem=problem, email=email, status=422)
+            return self.sign_in_page(request, asked, decided, problem=problem, email=email, status=422)
+        async with self._edge.pool().connection() as connection, connection.transaction():
+            factors = await factors_of(connection, found)
+        if factors.are_on:
+            return await self._second_step_page(request, asked, decided, found)
+        return await self._enter(request, asked, found, ["pwd"])
+
+    async def second_step(self, request: Request) -> Response:
+        """The second step's form: a code of the authenticator, a recovery code, or a passkey."""
+        form = dict(await form_fields(request))
+        asked = form.get("request", "")
+        decided = await self._decided(request, asked)
+        if isinstance(decided, Response):
+            return decided
+        ceremony = self._forms.ceremony(self._forms.browser(request))
+        user_id = whose_password_was_right(ceremony, form.get("noted", ""))
+        if user_id is None or isinstance(decided, _Problem) or not self._forms.is_ours(request, form, SECOND_STEP):
+            return self.sign_in_page(request, asked, decided, problem=TOO_OLD, status=403)
+        async with self._edge.pool().connection() as connection, connection.transaction():
+            proved = await prove(
+                connection,
+                ceremony,
+                user_id,
+                code=form.get("code", ""),
+                credential=form.get("credential", ""),
+                challenge=form.get("challenge", ""),
+            )
+        if isinstance(proved, Wait):
+            problem = f"Too many attempts. Please wait {proved.seconds} seconds and try again."
+            page = await self._second_step_page(request, asked, decided, user_id, problem=problem, status=429)
+            page.headers["Retry-After"] = str(proved.seconds)
+            return page
+        if isinstance(proved, Wrong):
+            problem = "That code is not right, or was used before."
+            return await self._second_step_page(request, asked, decided, user_id, problem=problem, status=422)
+        return await self._enter(request, asked, user_id, list(proved.methods))
+
+    async def _by_passkey(self, request: Request, form: dict[str, str], asked: str, decided: _Ask) -> Response:
+        async with self._edge.pool().connection() as connection, connection.transaction():
+            user_id = await use_passkey(
+                connection,
+                self._forms.ceremony(self._forms.browser(request)),
+                credential=form["credential"],
+                challenge=form.get("challenge", ""),
+                purpose=_ALONE,
+            )
+            if user_id is None:
+                await note(connection, "idp_sign_in", actor="unknown", refused="wrong_passkey")
+        if user_id is None:
+            problem = "That passkey is not known here. Please sign in with your password."
+            return self.sign_in_page(request, asked, decided, problem=problem, status=422)
+        return await self._enter(request, asked, user_id, ["pop", "user", "mfa"])
+
+    async def _enter(self, request: Request, asked: str, user_id: UUID, methods: list[str]) -> Response:
+        """The session is open: on to where the person wanted to go."""
         async with self._edge.pool().connection() as connection, connection.transaction():
             secret = await open_session(
                 connection,
-                found,
+                user_id,
                 replaced=self._edge.session_cookie.read(request),
-                methods=["pwd"],
+                methods=methods,
                 device=device(request.headers.get("user-agent", "")),
             )
-        again_asked = urlencode([(name, value) for name, value in fields if name not in _ASKED_ONCE])
-        answer = RedirectResponse(f"{self._edge.path}/authorize?{again_asked}", status_code=303)
+        again = urlencode([(name, value) for name, value in _fields(asked) if name not in _ASKED_ONCE])
+        target = TO_SECURITY if asked == TO_SECURITY else f"authorize?{again}"
+        answer = RedirectResponse(f"{self._edge.path}/{target}", status_code=303)
         self._edge.session_cookie.write(answer, secret)
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    async def _decided(self, request: Request, asked: str) -> Response | _Ask | _Problem:
+        """What a sign-in is for, by the form's own word: checked as if it came anew."""
+        if asked == TO_SECURITY:
+            return OWN_PAGE
+        made = self._edge.request(request, "/authorize", _fields(asked))
+        return await self._edge.with_server(lambda server: _decide(server, made, None))
 
     async def end_session(self, request: Request) -> Response:
         """RP-initiated logout: at once with a valid `id_token_hint`, else after asking."""
@@ -105,12 +176,14 @@ class People:
         asked = self._edge.request(request, "/end-session", form)
         found = await self._edge.with_server(lambda server: validated_end_session(server, asked))
         if isinstance(found, OAuth2Error):
-            return self._message("Sign out", "This sign-out link is not valid.", status=400)
+            return self._forms.message("Sign out", "This sign-out link is not valid.", status=400)
         confirmed = (
-            request.method == "POST" and fields.get("confirmed") == "yes" and self._is_ours(request, fields, "sign out")
+            request.method == "POST"
+            and fields.get("confirmed") == "yes"
+            and self._forms.is_ours(request, fields, "sign out")
         )
         if found.needs_confirmation and not confirmed:
-            return self._with_form_cookie(request, "sign_out.html", "sign out")
+            return self._forms.page(request, "sign_out.html", "sign out")
         secret = self._edge.session_cookie.read(request)
         if secret is not None and confirmed:
             async with self._edge.pool().connection() as connection, connection.transaction():
@@ -118,7 +191,11 @@ class People:
         if not found.needs_confirmation:
             await self._edge.with_server(lambda server: server.create_endpoint_response("end_session", found))
         target = found.redirect_uri
-        done = RedirectResponse(target, status_code=303) if target else self._signed_out()
+        done = (
+            RedirectResponse(target, status_code=303)
+            if target
+            else self._forms.message("Signed out", "You are signed out.")
+        )
         self._edge.session_cookie.forget(done)
         done.headers["Cache-Control"] = "no-store"
         return done
@@ -132,7 +209,7 @@ class People:
             async with self._edge.pool().connection() as connection, connection.transaction():
                 invite = await open_invite(connection, secret)
         except NotFound as error:
-            return self._message("Invitation", error.message, status=404)
+            return self._forms.message("Invitation", error.message, status=404)
         return self._invite_page(request, invite)
 
     async def _accept(self, request: Request, secret: str) -> Response:
@@ -140,9 +217,8 @@ class People:
         async with self._edge.pool().connection() as connection, connection.transaction():
             invite = await open_invite(connection, secret)
         name = form.get("name", "")
-        if not self._is_ours(request, form, "invite"):
-            problem = "This page was open for too long. Please try again."
-            return self._invite_page(request, invite, problem=problem, name=name, status=403)
+        if not self._forms.is_ours(request, form, "invite"):
+            return self._invite_page(request, invite, problem=TOO_OLD, name=name, status=403)
         try:
             await accept_invite(
                 self._edge.pool,
@@ -150,49 +226,81 @@ class People:
                 name=name,
                 password=form.get("password", ""),
                 issuer=self._edge.issuer,
-                address=request.client.host if request.client else "",
+                address=address_of(request),
             )
         except InvalidField as error:
             problem = f"The {error.field} {error.problem}"
             return self._invite_page(request, invite, problem=problem, name=name, status=422)
         except NotTheInvited as error:
             return self._invite_page(request, invite, problem=error.message, name=name, status=422)
-        return self._message(
+        return self._forms.message(
             "Welcome",
             f"You are now a member of {invite.name}.",
             link=f"{self._edge.settings.extranet_url}/sign-in",
             link_text="Sign in",
         )
 
-    def _sign_in_page(
+    def sign_in_page(
         self,
         request: Request,
-        fields: Fields,
-        asked: _Ask | _Problem,
+        asked: str,
+        decided: _Ask | _Problem,
         *,
         problem: str = "",
         email: str = "",
         status: int = 200,
     ) -> Response:
-        if isinstance(asked, _Problem):
-            return self._message("This link does not work", asked.description, status=400)
-        return self._with_form_cookie(
+        """The page to sign in on; `asked` is the authorization request, or `TO_SECURITY`."""
+        if isinstance(decided, _Problem):
+            return self._forms.message("This link does not work", decided.description, status=400)
+        browser = self._forms.browser(request)
+        challenge, options = request_options(self._forms.ceremony(browser), purpose=_ALONE)
+        return self._forms.page(
             request,
             "sign_in.html",
             "sign in",
             status=status,
-            leads_to=asked.leads_to,
-            client_name=asked.client_name,
-            request=urlencode(fields),
+            leads_to=decided.leads_to,
+            browser=browser,
+            has_script=True,
+            client_name=decided.client_name,
+            request=asked,
             problem=problem,
             email=email,
+            challenge=challenge,
+            options=options,
+        )
+
+    async def _second_step_page(
+        self, request: Request, asked: str, decided: _Ask, user_id: UUID, *, problem: str = "", status: int = 200
+    ) -> Response:
+        async with self._edge.pool().connection() as connection, connection.transaction():
+            factors = await factors_of(connection, user_id)
+        browser = self._forms.browser(request)
+        ceremony = self._forms.ceremony(browser)
+        challenge, options = (
+            request_options(ceremony, purpose=SECOND_STEP, have=factors.passkeys) if factors.passkeys else ("", "")
+        )
+        return self._forms.page(
+            request,
+            "second_step.html",
+            SECOND_STEP,
+            status=status,
+            leads_to=decided.leads_to,
+            browser=browser,
+            has_script=bool(factors.passkeys),
+            request=asked,
+            noted=password_was_right(ceremony, user_id),
+            has_authenticator=factors.authenticator_since is not None,
+            challenge=challenge,
+            options=options,
+            problem=problem,
         )
 
     def _invite_page(
         self, request: Request, invite: OpenInvite, *, problem: str = "", name: str = "", status: int = 200
     ) -> Response:
-        values = {"account_name": invite.name, "role": invite.role.replace("_", " "), "email": invite.email}
-        return self._with_form_cookie(
+        return self._forms.page(
             request,
             "invite.html",
             "invite",
@@ -201,33 +309,17 @@ class People:
             name=name,
             problem=problem,
             shortest=SHORTEST,
-            **values,
+            account_name=invite.name,
+            role=invite.role.replace("_", " "),
+            email=invite.email,
         )
 
-    def _with_form_cookie(
-        self, browser: Request, template: str, purpose: str, *, status: int = 200, leads_to: str = "", **values: object
-    ) -> Response:
-        """A page with a form, which only the browser that got it can send."""
-        secret = self._edge.form_cookie.read(browser) or new_secret()
-        form_token = token_for(secret, purpose)
-        answer = page(template, path=self._edge.path, status=status, leads_to=leads_to, form_token=form_token, **values)
-        self._edge.form_cookie.write(answer, secret)
-        return answer
 
-    def _is_ours(self, request: Request, form: dict[str, str], purpose: str) -> bool:
-        secret = self._edge.form_cookie.read(request)
-        return (
-            secret is not None
-            and comes_from(request, self._edge.origin)
-            and equal(form.get("form_token", ""), token_for(secret, purpose))
-        )
-
-    def _signed_out(self) -> Response:
-        return self._message("Signed out", "You are signed out.")
-
-    def _message(self, title: str, message: str, *, status: int = 200, link: str = "", link_text: str = "") -> Response:
-        values = {"title": title, "message": message, "link": link, "link_text": link_text}
-        return page("message.html", path=self._edge.path, status=status, **values)
+def _fields(asked: str) -> Fields:
+    try:
+        return parse_qsl(asked, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return []
 
 
 def _decide(server: IssuerServer, asked: IssuerRequest, user: SignedIn | None) -> Response | _Ask | _Problem:

@@ -20,7 +20,8 @@ ON CONFLICT (client_id) DO UPDATE SET
 -- name: person
 -- Somebody who may sign in, by subject; `is_staff` says whether they may authorise tools.
 SELECT person.user_id, person.email, person.name, person.locale,
-    EXISTS (SELECT FROM staff WHERE staff.issuer = %(issuer)s AND staff.subject = person.user_id::text) AS is_staff
+    EXISTS (SELECT FROM staff WHERE staff.issuer = %(issuer)s AND staff.subject = person.user_id::text
+        AND staff.disabled_at IS NULL) AS is_staff
 FROM idp_user AS person WHERE person.user_id = %(user_id)s AND person.disabled_at IS NULL;
 
 -- name: person_by_email
@@ -198,6 +199,11 @@ ON CONFLICT (revoked_id) DO UPDATE SET forget_at = excluded.forget_at;
 -- Whether an access token is refused, by its id or family.
 SELECT 1 FROM token_revocation WHERE revoked_id = ANY (%(ids)s) LIMIT 1;
 
+-- name: is_cut_off
+-- Whether an OAuth client is disabled, or its access tokens of this time are refused.
+SELECT 1 FROM oauth_client
+WHERE client_id = %(client_id)s AND (disabled_at IS NOT NULL OR tokens_from > to_timestamp(%(issued_at)s));
+
 -- name: signing_keys
 -- Every key whose signatures may still be about, the newest first; `signs` says which may sign now.
 SELECT kid, algorithm, public_jwk, sealed_private_jwk, created_at, signs_from, retired_at,
@@ -260,3 +266,100 @@ RETURNING email, account_id, role;
 -- Append to the audit record.
 INSERT INTO audit_record (event, outcome, actor, client_id, account_id, reason, details)
 VALUES (%(event)s, %(outcome)s, %(actor)s, %(client_id)s, %(account_id)s, %(reason)s, %(details)s);
+
+-- name: password_of
+-- A person's password hash, e-mail and name.
+SELECT password_hash, email, name FROM idp_user WHERE user_id = %(user_id)s AND disabled_at IS NULL;
+
+-- name: save_reset
+-- Keep the secret of a link to a new password, and no older one of the same person.
+WITH older AS (
+    DELETE FROM password_reset WHERE user_id = %(user_id)s OR created_at < now() - interval '1 hour'
+)
+INSERT INTO password_reset (reset_hash, user_id) VALUES (%(reset)s, %(user_id)s);
+
+-- name: open_reset
+-- Whose password a link is for, within an hour of its making.
+SELECT person.user_id, person.email, person.name
+FROM password_reset AS reset JOIN idp_user AS person USING (user_id)
+WHERE reset_hash = %(reset)s AND reset.created_at >= now() - interval '1 hour' AND person.disabled_at IS NULL;
+
+-- name: use_reset
+-- Use a link up, and every other of the same person; no row when somebody was faster.
+WITH used AS (
+    DELETE FROM password_reset WHERE reset_hash = %(reset)s AND created_at >= now() - interval '1 hour' RETURNING user_id
+)
+SELECT user_id FROM used;
+
+-- name: factors
+-- A person's second factors: whether there is an authenticator, since when, and how many recovery codes are left.
+SELECT authenticator.created_at AS authenticator_since,
+    (SELECT count(*) FROM recovery_code AS code WHERE code.user_id = person.user_id AND code.used_at IS NULL) AS recovery_codes
+FROM idp_user AS person LEFT JOIN authenticator USING (user_id) WHERE person.user_id = %(user_id)s;
+
+-- name: passkeys
+-- A person's passkeys, the oldest first.
+SELECT credential_id, name, transports, created_at, last_used_at FROM passkey WHERE user_id = %(user_id)s
+ORDER BY created_at, credential_id;
+
+-- name: sealed_authenticator
+-- The sealed secret of a person's authenticator.
+SELECT sealed_secret FROM authenticator WHERE user_id = %(user_id)s;
+
+-- name: save_authenticator
+-- A person's authenticator, in place of the one before.
+INSERT INTO authenticator (user_id, sealed_secret) VALUES (%(user_id)s, %(sealed_secret)s)
+ON CONFLICT (user_id) DO UPDATE SET sealed_secret = excluded.sealed_secret, created_at = now();
+
+-- name: drop_authenticator
+-- A person's authenticator is no more.
+DELETE FROM authenticator WHERE user_id = %(user_id)s RETURNING user_id;
+
+-- name: save_recovery_codes
+-- A person's recovery codes, in place of those before.
+WITH before AS (
+    DELETE FROM recovery_code WHERE user_id = %(user_id)s
+)
+INSERT INTO recovery_code (code_hash, user_id) SELECT code_hash, %(user_id)s FROM unnest(%(code_hashes)s::bytea[]) AS code_hash;
+
+-- name: use_recovery_code
+-- Use a recovery code up; no row when it is none of theirs, or used.
+UPDATE recovery_code SET used_at = now()
+WHERE code_hash = %(code_hash)s AND user_id = %(user_id)s AND used_at IS NULL
+RETURNING (SELECT count(*) - 1 FROM recovery_code AS code WHERE code.user_id = %(user_id)s AND code.used_at IS NULL) AS remaining;
+
+-- name: drop_idle_recovery_codes
+-- Recovery codes of somebody without any second factor open nothing, and go.
+DELETE FROM recovery_code WHERE user_id = %(user_id)s
+    AND NOT EXISTS (SELECT FROM authenticator WHERE user_id = %(user_id)s)
+    AND NOT EXISTS (SELECT FROM passkey WHERE user_id = %(user_id)s);
+
+-- name: drop_factors
+-- A person has no second factor any more; how many there were.
+WITH passkeys AS (
+    DELETE FROM passkey WHERE user_id = %(user_id)s RETURNING 1
+), authenticators AS (
+    DELETE FROM authenticator WHERE user_id = %(user_id)s RETURNING 1
+), codes AS (
+    DELETE FROM recovery_code WHERE user_id = %(user_id)s
+)
+SELECT (SELECT count(*) FROM passkeys) + (SELECT count(*) FROM authenticators) AS dropped;
+
+-- name: save_passkey
+-- A person's new passkey; no row when the authenticator's name for it is taken.
+INSERT INTO passkey (credential_id, user_id, public_key, sign_count, name, transports)
+VALUES (%(credential_id)s, %(user_id)s, %(public_key)s, %(sign_count)s, %(name)s, %(transports)s)
+ON CONFLICT (credential_id) DO NOTHING RETURNING credential_id;
+
+-- name: passkey
+-- A passkey by the authenticator's name for it, and who signs in with it.
+SELECT passkey.user_id, public_key, sign_count FROM passkey JOIN idp_user AS person USING (user_id)
+WHERE credential_id = %(credential_id)s AND person.disabled_at IS NULL;
+
+-- name: use_passkey
+-- A passkey was used.
+UPDATE passkey SET sign_count = %(sign_count)s, last_used_at = now() WHERE credential_id = %(credential_id)s;
+
+-- name: drop_passkey
+-- A person's passkey is no more; no row when it is none of theirs.
+DELETE FROM passkey WHERE credential_id = %(credential_id)s AND user_id = %(user_id)s RETURNING name;

@@ -41,7 +41,7 @@ async def check_password(pool: Callable[[], Pool], *, email: str, password: str,
     email = normal_email(email)
     keys = ((digest(f"email {email}"), FOR_AN_EMAIL), (digest(f"address {address}"), FOR_AN_ADDRESS))
     async with pool().connection() as connection, connection.transaction():
-        waits = [await _count(connection, key, patience) for key, patience in keys]
+        waits = [await count_attempt(connection, key, patience) for key, patience in keys]
         if any(waits):
             await note(connection, "idp_sign_in", actor="unknown", refused="too_many_attempts")
             return Wait(seconds=max(waits))
@@ -57,7 +57,6 @@ async def check_password(pool: Callable[[], Pool], *, email: str, password: str,
         await fetch(connection, "forget_attempts", key=keys[0][0])
         if renewed is not None:
             await fetch(connection, "save_password", user_id=row["user_id"], password_hash=renewed)
-        await note(connection, "idp_sign_in", actor=str(row["user_id"]))
     found: UUID = row["user_id"]
     return found
 
@@ -75,6 +74,7 @@ async def open_session(
     if await fetch(connection, "renew_idp_session", replaced=before, **values) is None:
         await fetch(connection, "close_idp_session", session=before, sid=None)
         await fetch(connection, "open_idp_session", **values)
+    await note(connection, "idp_sign_in", actor=str(user_id), methods=list(methods))
     return secret
 
 
@@ -97,8 +97,8 @@ def normal_email(email: str) -> str:
     return email.strip().casefold()
 
 
-async def _count(connection: AsyncConnection[Any], key: bytes, patience: Patience) -> int:
-    """Count an attempt; answers the seconds to wait when it came too early, else 0."""
+async def count_attempt(connection: AsyncConnection[Any], key: bytes, patience: Patience) -> int:
+    """Count an attempt under a key; answers the seconds to wait when it came too early, else 0."""
     values = {"key": key, "free": patience.free, "longest_seconds": patience.longest_seconds}
     if await fetch(connection, "count_attempt", **values):
         return 0

@@ -150,6 +150,10 @@ class Store:
         """Whether one of these ids is refused."""
         return self._fetch("is_revoked", ids=list(ids)) is not None
 
+    def is_cut_off(self, client_id: str, issued_at: float) -> bool:
+        """Whether a client is disabled, or its access tokens of this time (seconds since 1970) are refused."""
+        return self._fetch("is_cut_off", client_id=client_id, issued_at=issued_at) is not None
+
     def take_once(self, what: str, *, until: datetime) -> bool:
         """Whether `what` comes for the first time; it is remembered, as a hash, until then."""
         row = self._fetch("take_once", token=digest(what), forget=until)
