@@ -49,7 +49,7 @@ class Direction(enum.Enum):
 class Source:
     """A system that tells us something: a web shop, an ERP, a call centre."""
 
-    name: str = scalar("name", "Unique name.")
+    name: str = scalar("name", "Unique name.", filters=True)
     channel: str = scalar("channel", "Channel its messages come through.")
     division: str | None = scalar("division", "Part of the company it belongs to.")
     location: str | None = scalar("location", "Where it stands.")

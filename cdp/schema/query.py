@@ -9,12 +9,14 @@ from cdp.graph.declaration import by_node_id, mixed, one, page
 from cdp.graph.summary import summary
 from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import customer as customer_resolvers
+from cdp.resolvers import failed as failed_resolvers
 from cdp.resolvers import order as order_resolvers
 from cdp.resolvers import search as search_resolvers
 from cdp.resolvers import webhook as webhook_resolvers
 from cdp.schema.account import Account
 from cdp.schema.base import Connection, Node, graph
 from cdp.schema.customer import Customer
+from cdp.schema.failed import FailedMessage
 from cdp.schema.order import Order, OrderSummary
 from cdp.schema.webhook import WebhookDelivery, WebhookEndpoint
 
@@ -140,6 +142,12 @@ class Query:
     )
     orders: Connection[Order] = page(
         order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
+    )
+    failed_messages: Connection[FailedMessage] = page(
+        failed_resolvers.everyone,
+        "Messages that were acknowledged and could not be applied, latest failed first; `failedMessageReplay` tells them again.",
+        scope=Scope.ADMIN,
+        member=None,
     )
     webhook_endpoint: WebhookEndpoint | None = one(
         webhook_resolvers.endpoint_by_id,

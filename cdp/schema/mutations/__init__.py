@@ -4,6 +4,7 @@ import strawberry
 
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
+from cdp.schema.mutations.failed_message_replay import FailedMessageReplayPayload, failed_message_replay
 from cdp.schema.mutations.managing_webhooks import NEEDS
 from cdp.schema.mutations.statement_file_keep import StatementFileKeepPayload, statement_file_keep
 from cdp.schema.mutations.statement_issue import StatementIssuePayload, statement_issue
@@ -19,6 +20,7 @@ __all__ = ["PAYLOADS", "Mutation"]
 PAYLOADS = (
     CustomerMergePayload,
     CustomerUnmergePayload,
+    FailedMessageReplayPayload,
     StatementFileKeepPayload,
     StatementIssuePayload,
     WebhookCreatePayload,
@@ -52,6 +54,11 @@ class Mutation:
         resolver=statement_issue,
         description="Issues a statement of account: all that stands on it is kept under a number, and later postings don't change"
         " it. For tools with ledger:read, and for members who see the ledger, of their account.",
+    )
+    failed_message_replay: FailedMessageReplayPayload | None = strawberry.field(
+        resolver=failed_message_replay,
+        description="Tells messages again that were acknowledged and could not be applied; what has landed of them already isn't"
+        " doubled. Needs the scope admin.",
     )
     statement_file_keep: StatementFileKeepPayload | None = strawberry.field(
         resolver=statement_file_keep,
