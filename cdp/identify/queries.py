@@ -25,8 +25,8 @@ from cdp.identify.rules import Rules
 
 STATEMENTS: Final = load_statements("cdp.identify")
 
-_BY_INDEX: Final[LiteralString] = "; ".join(
-    f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+_BY_INDEX: Final[LiteralString] = "SELECT " + ", ".join(
+    f"set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
 )
 _AS_USUAL: Final[LiteralString] = _BY_INDEX.replace("off", "on")
 
@@ -517,7 +517,9 @@ def describe_customers(connection: Connection[Any], customer_ids: Collection[UUI
     """Golden values, name, contact and times of these customers, from their profiles; of which more than times changed."""
     if not customer_ids:
         return []
+    connection.execute(_BY_INDEX)
     rows = connection.execute(STATEMENTS["describe_customers"], {"customer_ids": as_array(list(customer_ids))})
+    connection.execute(_AS_USUAL)
     return [customer_id for (customer_id,) in rows if customer_id is not None]
 
 

@@ -486,32 +486,40 @@ WHERE customer.customer_id = seen.customer_id AND customer.last_seen_at < seen.a
 
 -- name: describe_customers
 -- Golden values from the profiles: per trait those of sources ranked for it, then a verified source's before others', then the
--- newest by event time, source and message (rule 7; `golden_traits` of the graph tells the same); an explicit null unsets. Name, e-mail and phone come from the traits, else from the identifiers.
+-- newest by event time, source and message (rule 7; `golden_traits` of the graph tells the same); an explicit null unsets.
+-- Name, e-mail and phone come from the traits, else from the identifiers. Each customer is described for itself, by index:
+-- joined all at once, a planner that takes the tables for small compares every customer with every other.
 -- Returns the customers of which more changed than when they were seen.
-WITH said AS (
-    SELECT DISTINCT ON (profile_trait.customer_id, trait) profile_trait.customer_id, trait, value
-    FROM profile_trait
-    JOIN profile USING (customer_id, profile_id)
-    JOIN source USING (source_id)
-    LEFT JOIN trait_rank USING (trait, source_id)
-    WHERE profile_trait.customer_id = ANY (%(customer_ids)s)
-    ORDER BY profile_trait.customer_id, trait, trait_rank.rank, source.verified DESC, stated_at DESC, source_id DESC, message_id COLLATE "C" DESC
-), golden AS (
-    SELECT customer_id, jsonb_object_agg(trait, value) AS traits FROM said
-    WHERE jsonb_typeof(value) <> 'null' GROUP BY customer_id
-), seen AS (
-    SELECT customer_id, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, min(kind) AS kind
-    FROM profile WHERE customer_id = ANY (%(customer_ids)s) GROUP BY customer_id
-), reached AS (
+UPDATE customer SET
+    kind = described.kind, first_seen_at = described.first_seen_at, last_seen_at = described.last_seen_at,
+    traits = described.traits, name = described.name, email = described.email, phone = described.phone
+FROM customer AS before
+CROSS JOIN LATERAL (
+    SELECT min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, min(kind) AS kind
+    FROM profile WHERE profile.customer_id = before.customer_id
+) AS seen
+CROSS JOIN LATERAL (
+    SELECT coalesce(jsonb_object_agg(trait, value) FILTER (WHERE jsonb_typeof(value) <> 'null'), '{}') AS traits
+    FROM (
+        SELECT DISTINCT ON (trait) trait, value
+        FROM profile_trait
+        JOIN profile USING (customer_id, profile_id)
+        JOIN source USING (source_id)
+        LEFT JOIN trait_rank USING (trait, source_id)
+        WHERE profile_trait.customer_id = before.customer_id
+        ORDER BY trait, trait_rank.rank, source.verified DESC, stated_at DESC, source_id DESC, message_id COLLATE "C" DESC
+    ) AS said
+) AS golden
+CROSS JOIN LATERAL (
     SELECT
-        customer_id,
         (array_agg(value ORDER BY first_seen_at DESC, value COLLATE "C") FILTER (WHERE namespace = 'email'))[1] AS email,
         (array_agg(value ORDER BY first_seen_at DESC, value COLLATE "C") FILTER (WHERE namespace = 'phone'))[1] AS phone
     FROM customer_identifier
-    WHERE customer_id = ANY (%(customer_ids)s) AND namespace IN ('email', 'phone') GROUP BY customer_id
-), described AS (
+    WHERE customer_identifier.customer_id = before.customer_id AND namespace IN ('email', 'phone')
+) AS reached
+CROSS JOIN LATERAL (
     SELECT
-        seen.customer_id, seen.kind, seen.first_seen_at, seen.last_seen_at, coalesce(golden.traits, '{}') AS traits,
+        seen.kind, seen.first_seen_at, seen.last_seen_at, golden.traits,
         left(coalesce(
             golden.traits ->> 'name',
             nullif(concat_ws(
@@ -522,13 +530,10 @@ WITH said AS (
         ), 500) AS name,
         left(coalesce(golden.traits ->> 'email', reached.email), 500) AS email,
         left(coalesce(golden.traits ->> 'phone', reached.phone), 500) AS phone
-    FROM seen LEFT JOIN golden USING (customer_id) LEFT JOIN reached USING (customer_id)
-)
-UPDATE customer SET
-    kind = described.kind, first_seen_at = described.first_seen_at, last_seen_at = described.last_seen_at,
-    traits = described.traits, name = described.name, email = described.email, phone = described.phone
-FROM described JOIN customer AS before USING (customer_id)
-WHERE customer.customer_id = described.customer_id
+) AS described
+WHERE customer.customer_id = before.customer_id
+    AND before.customer_id = ANY (%(customer_ids)s)
+    AND described.kind IS NOT NULL
     AND (customer.kind, customer.first_seen_at, customer.last_seen_at, customer.traits, customer.name, customer.email, customer.phone)
         IS DISTINCT FROM (described.kind, described.first_seen_at, described.last_seen_at, described.traits,
                           described.name, described.email, described.phone)
