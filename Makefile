@@ -16,7 +16,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test lint format schema bench bench-cdnow bench-graphql bench-ingest bench-identify provision clean
+.PHONY: help demo test lint format schema messages bench bench-cdnow bench-graphql bench-ingest bench-identify provision clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -43,6 +43,14 @@ schema: $(VENV)/.installed  ## print the GraphQL schema; fails when schema.graph
 	@cat schema.graphql
 	@test -z "$$(git status --porcelain -- schema.graphql)" || { echo 'schema.graphql: uncommitted difference' >&2; \
 		git --no-pager diff --stat -- schema.graphql >&2; exit 1; }
+
+messages: $(VENV)/.installed-test  ## bring the extranet's translations up to date with its texts
+	@$(BIN)/pybabel --quiet extract -F extranet/locales/babel.cfg -k N_ --no-location --sort-output \
+		--project=extranet -o $(VENV)/extranet.pot extranet
+	@for language in es pl pt; do test -f extranet/locales/$$language.po || \
+		$(BIN)/pybabel --quiet init -i $(VENV)/extranet.pot -l $$language -o extranet/locales/$$language.po; \
+		$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --omit-header --ignore-pot-creation-date \
+		-i $(VENV)/extranet.pot -l $$language -o extranet/locales/$$language.po; done
 
 bench: bench-cdnow bench-graphql bench-ingest bench-identify  ## every benchmark; each prints a table and, last, one JSON object
 

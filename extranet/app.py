@@ -30,7 +30,7 @@ from cdp.access.portal import open_access
 from cdp.logs import RequestLog
 from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
-from extranet import svg, texts
+from extranet import languages, svg, texts
 from extranet.failures import FAILURES
 from extranet.pages import home, invoices, issued, orders, sessions, statement, statement_files
 from extranet.portal import Portal, Visit, load_operations
@@ -86,6 +86,7 @@ def signed_in(page: Page) -> Callable[[Request], Awaitable[Response]]:
         session = await portal.access.session_of(request)
         if session is None:
             return RedirectResponse("/sign-in" + _back_to(request), status_code=303)
+        languages.speak(languages.language_of(session.locale))
         visit = Visit(portal=portal, request=request, session=session)
         request.state.visit = visit
         return await page(visit)
@@ -103,8 +104,10 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.install_gettext_translations(texts.TRANSLATIONS, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(texts=texts, svg=svg, static=static)
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        languages.translated, languages.translated_plural, newstyle=True
+    )
+    environment.globals.update(languages=languages, texts=texts, svg=svg, static=static)
     return environment
 
 

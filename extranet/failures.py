@@ -1,7 +1,7 @@
 """Pages for what went wrong: what happened in a sentence, what to do next, and nothing of the inside.
 
 A page for somebody signed in keeps the site's frame. It depends on the session and the kind of failure alone, so "not yours" and
-"not there" are the same bytes.
+"not there" are the same bytes; and on the language that a browser asks for where nobody is signed in.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from cdp.errors import CdpError, Invalid, Unavailable
-from extranet.formats import FALLBACK_LOCALE, FALLBACK_TIME_ZONE, formats_for
+from extranet import languages
+from extranet.formats import FALLBACK_TIME_ZONE, formats_for
 from extranet.portal import Portal, Visit, render
 from extranet.refusals import RETRY_AFTER_SECONDS
 from extranet.texts import N_, _
@@ -78,7 +79,9 @@ def page(
     if portal is None:
         return PlainTextResponse(_(title), status_code=status, headers=headers)
     visit: Visit | None = getattr(request.state, "visit", None) if framed else None
-    formats = visit.formats if visit else formats_for(FALLBACK_LOCALE, FALLBACK_TIME_ZONE)
+    wanted = languages.language_wanted(request.headers.get("accept-language", ""))
+    languages.speak(languages.language_of(visit.session.locale) if visit else wanted)
+    formats = visit.formats if visit else formats_for(wanted, FALLBACK_TIME_ZONE)
     text = render(
         portal, "failure.html", visit=visit, f=formats, title=_(title), sentence=says or _(sentence), status=status
     )

@@ -4,18 +4,21 @@ Everything else a reader reads stands in the templates, as `_("…")` too, so th
 A constant this version does not know yet is shown in plain words rather than fail the page.
 """
 
-import gettext
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-LANGUAGE: Final = "en"
-TRANSLATIONS: Final = gettext.NullTranslations()
+from extranet import languages
 
 
 def _(text: str) -> str:
     """`text` in the reader's language."""
-    return TRANSLATIONS.gettext(text)
+    return languages.translated(text)
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """The form that goes with `count`, in the reader's language."""
+    return languages.translated_plural(one, many, count)
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name extraction tools look for

@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from cdp.access.portal import LogoutRefused
-from extranet.formats import FALLBACK_LOCALE, FALLBACK_TIME_ZONE, formats_for
+from extranet import languages
+from extranet.formats import FALLBACK_TIME_ZONE, formats_for
 from extranet.forms import read_form
 from extranet.portal import Portal, Visit, render
 
@@ -45,7 +46,9 @@ async def sign_out(request: Request) -> Response:
 
 async def signed_out(request: Request) -> Response:
     """Where the issuer sends people after signing out."""
-    formats = formats_for(FALLBACK_LOCALE, FALLBACK_TIME_ZONE)
+    language = languages.language_wanted(request.headers.get("accept-language", ""))
+    languages.speak(language)
+    formats = formats_for(language, FALLBACK_TIME_ZONE)
     return HTMLResponse(render(_portal(request), "signed_out.html", visit=None, f=formats))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cdp.settings import Settings
-from extranet import texts
+from extranet import languages, texts
 from extranet.answers import (
     FurtherStatement,
     Money,
@@ -42,7 +42,7 @@ def paper_statement(
     account, found = answered.account, answered.statement
     is_open_item = answered.kind is Kind.OPEN_ITEM
     return {
-        "language": texts.LANGUAGE,
+        "language": languages.spoken(),
         "title": _("Statement of account"),
         "document": f"{_('Statement of account')} {account.number}, {paper.days}",
         "page": _("Page {page} of {pages}"),
@@ -90,7 +90,7 @@ class _Paper:
         ]
         days = account.payment_terms_days
         if days is not None:
-            terms = texts.TRANSLATIONS.ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
+            terms = texts.ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
             facts.append((_("Terms"), terms))
         return facts
 
