@@ -5,7 +5,7 @@ at is an event of the customer that it pointed at, or points at now. Source: `id
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -79,6 +79,24 @@ def complete(
                 )
             )
     return replace(drawn, merges=tuple(merges)), tuple(events)
+
+
+def quarantine_events(drawn: Redrawing, changed: Collection[UUID], author: Author) -> tuple[Event, ...]:
+    """Of the customers that came into quarantine, or out of it."""
+    return tuple(
+        Event(
+            kind="quarantine" if one in drawn.quarantined else "release",
+            customer_id=one,
+            actor=author.actor,
+            reason=author.reason or _too_many(drawn, one),
+        )
+        for one in sorted(changed)
+    )
+
+
+def _too_many(drawn: Redrawing, customer_id: UUID) -> str | None:
+    quarantine = drawn.quarantined.get(customer_id)
+    return None if quarantine is None else f"It has, or would have, too many {quarantine.reason}."
 
 
 def _kinds(identifiers: list[Identifier], now: UUID | None, drawn: Redrawing) -> Mapping[EventKind, list[Identifier]]:

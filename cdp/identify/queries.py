@@ -18,7 +18,7 @@ from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, pro
 from cdp.identify.crowding import Crowding, Order, counts_on_arrival
 from cdp.identify.gathering import ToldAffiliation, ToldClaim
 from cdp.identify.history import Event
-from cdp.identify.identifier import Identifier
+from cdp.identify.identifier import PROFILE, Identifier
 from cdp.identify.redrawing import MergeRecord, Move, StoredProfile
 from cdp.identify.resolution import Quarantine, Refusal
 from cdp.identify.rules import Rules
@@ -305,10 +305,21 @@ def homes(connection: Connection[Any], profile_ids: Collection[UUID]) -> dict[UU
 
 
 def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) -> list[Decision]:
-    """Decisions in force about any of these nodes."""
-    namespaces, values = _columns(nodes, 2)
-    rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
-    return decisions_from(rows)
+    """Decisions in force about any of these nodes, and about the values that they tie these to.
+
+    A value that somebody linked may be in no claim, and still be blocked.
+    """
+    known = set(nodes)
+    found: dict[UUID, Decision] = {}
+    asked = known
+    while asked:
+        namespaces, values = _columns(asked, 2)
+        rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
+        made = decisions_from(rows)
+        found.update((one.decision_id, one) for one in made)
+        asked = {end for one in made for end in (one.one, one.other) if end.namespace != PROFILE} - known
+        known |= asked
+    return list(found.values())
 
 
 def decisions_withdrawn_for(connection: Connection[Any], merge_id: UUID) -> list[Decision]:

@@ -100,6 +100,8 @@ def resolve(
     blocked = verdicts.blocked | _blocked_by(rules, ordered)
     found_shared = (shared | shared_values(ordered, rules)) - verdicts.unshared | verdicts.shared | blocked
     ordered = [claim for claim in ordered if not claim.is_set_aside]
+    # What points at nobody ties nothing, whoever linked it.
+    decided = [one for one in decided if one.kind != "link" or not {one.one, one.other} & found_shared]
     forest = _Forest(rules, decided, ordered, crowded=crowded, grants=grants)
     refusals: list[Refusal] = []
     joins: list[Join] = []
