@@ -70,7 +70,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_database(connection: AnyConnection, *, is_production: bool) -> Iterator[Finding]:
-    """Server, clock, roles, migrations, walls, keys, failed messages, seen through one connection."""
+    """Server, clock, roles, migrations, walls, keys, failed messages, webhooks, seen through one connection."""
     asked = time.time()
     version, server_clock, login = _row(connection, "server")
     answered = time.time()
@@ -93,6 +93,7 @@ def examine_database(connection: AnyConnection, *, is_production: bool) -> Itera
     yield _grants(connection)
     yield _keys(connection)
     yield _failed_messages(connection)
+    yield _webhooks(connection)
 
 
 def examine_portal_login(url: str) -> Iterator[Finding]:
@@ -224,6 +225,18 @@ def _failed_messages(connection: AnyConnection) -> Finding:
         told = f"{count} messages could not be applied"
         return Finding(check="inbox", state="warn", told=told, mend="Look at failed_message, mend, replay.")
     return Finding(check="inbox", state="ok", told="no failed message")
+
+
+def _webhooks(connection: AnyConnection) -> Finding:
+    disabled, failing, dead = _row(connection, "webhooks")
+    if disabled or failing or dead:
+        return Finding(
+            check="webhooks",
+            state="warn",
+            told=f"{failing} failing, {disabled} disabled because they did, {dead} with dead letters",
+            mend="Look with `cdp webhook list` and `cdp webhook deliveries`; enable, replay.",
+        )
+    return Finding(check="webhooks", state="ok", told="every endpoint takes what it gets")
 
 
 def _unreachable(check: str, error: psycopg.Error, mend: str) -> Finding:

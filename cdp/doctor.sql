@@ -52,3 +52,14 @@ SELECT count(*), coalesce(extract(day FROM now() - max(created_at)), 0)::int FRO
 -- name: failed_messages
 -- Messages that a person should look at.
 SELECT count(*) FROM failed_message;
+
+-- name: webhooks
+-- Endpoints that were disabled because they failed, those that fail now, and those that have dead letters.
+SELECT
+    count(*) FILTER (WHERE disabled_reason IN ('failing', 'gone')),
+    count(*) FILTER (WHERE state = 'enabled' AND failing_since IS NOT NULL),
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM webhook_delivery AS delivery
+        WHERE delivery.endpoint_id = endpoint.endpoint_id AND delivery.state = 'dead' AND delivery.kind <> 'webhook.test'
+    ))
+FROM webhook_endpoint AS endpoint;

@@ -28,7 +28,10 @@ _MEANING: Final = {
     "cdp_inbox_pending": "Acknowledged messages not yet in the graph.",
     "cdp_inbox_oldest_seconds": "Age of the oldest pending message.",
     "cdp_failed_messages": "Messages kept for a person to look at.",
+    "cdp_webhook_behind_seconds": "How long the most overdue webhook has been waiting.",
+    "cdp_webhook_endpoints_failing": "Webhook endpoints that fail, or were disabled because they did.",
 }
+_WEBHOOK_FIGURES: Final = ("cdp_webhook_behind_seconds", "cdp_webhook_endpoints_failing")
 _INBOX_FIGURES: Final = ("cdp_inbox_pending", "cdp_inbox_oldest_seconds", "cdp_failed_messages")
 _STATEMENTS: Final = load_statements("cdp", "health.sql")
 
@@ -111,6 +114,8 @@ class Health:
                 if self._role == "cdp_app":
                     row = await (await connection.execute(_STATEMENTS["inbox"])).fetchone()
                     figures.update(zip(_INBOX_FIGURES, row or (), strict=True))
+                    row = await (await connection.execute(_STATEMENTS["webhooks"])).fetchone()
+                    figures.update(zip(_WEBHOOK_FIGURES, row or (), strict=True))
                 figures["cdp_database_up"] = 1
         except (psycopg.Error, TimeoutError, OSError):
             pass  # that is the figure

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from cdp.db.engine import connect
-from cdp.feed import Change, Position, append
+from cdp.feed import BEGINNING, Change, Position, append
 from tests.feed.conftest import World, order, person
 
 DAY_AFTER = "2026-03-02T10:00:00Z"
@@ -284,3 +284,56 @@ def test_the_feed_is_append_only(database_url: str) -> None:
         for statement in ("UPDATE change SET kind = 'x'", "DELETE FROM change", "TRUNCATE change"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_old_changes_are_forgotten_and_a_cursor_from_before_is_refused(world: World) -> None:
+    before = following(get(world))
+    with connect(world.database_url, "cdp_app") as connection:
+        for name in ("old", "older", "young"):
+            _append(connection, name)
+            connection.commit()
+    lines = read(world)
+    world.rows("UPDATE change SET changed_at = now() - interval '3 days' WHERE data ->> 'name' <> 'young' RETURNING 1")
+    with connect(world.database_url, "cdp_app", autocommit=True) as connection:
+        assert connection.execute("SELECT prune_changes(3, 1), prune_changes(4, 9)").fetchone() == (1, 0)
+        for cursor in (before, BEGINNING.cursor):
+            answer = get(world, after=cursor)
+            assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
+        # Whoever had read just what was forgotten has missed nothing.
+        assert kept(world, after=lines[0]["cursor"]) == ["older", "young"]
+        assert connection.execute("SELECT prune_changes(2, 100)").fetchone() == (1,)
+        answer = get(world, after=lines[0]["cursor"])
+        assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
+        assert kept(world, after=lines[1]["cursor"]) == ["young"] == kept(world)
+        assert following(get(world, after="now")) > lines[1]["cursor"]
+        for days in ("0", "-1", "NULL"):
+            with pytest.raises(psycopg.errors.InvalidParameterValue):
+                connection.execute(f"SELECT prune_changes({days}, 1)".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("UPDATE change_floor SET seq = 0")
+
+
+def test_a_page_without_a_cursor_links_on_from_what_is_kept(world: World) -> None:
+    with connect(world.database_url, "cdp_app") as connection:
+        _append(connection, "old")
+    world.rows("UPDATE change SET changed_at = now() - interval '3 days' RETURNING 1")
+    assert world.rows("SELECT prune_changes(2, 100)") == [(1,)]
+    empty = get(world)
+    assert (empty.status_code, empty.text) == (200, "")
+    assert kept(world, after=following(empty)) == []
+
+
+def test_a_transaction_that_is_still_running_is_not_overtaken_by_the_forgetting(world: World) -> None:
+    with psycopg.connect(world.database_url) as slow, connect(world.database_url, "cdp_app") as quick:
+        _append(slow, "began first")
+        slow.execute("UPDATE change SET changed_at = now() - interval '3 days'")
+        _append(quick, "committed")
+        quick.commit()
+        world.rows("UPDATE change SET changed_at = now() - interval '3 days' RETURNING 1")
+        assert world.rows("SELECT prune_changes(1, 100)") == [(0,)]
+        slow.commit()
+        assert world.rows("SELECT prune_changes(1, 100)") == [(2,)]
+
+
+def kept(world: World, **asked: object) -> list[str]:
+    return [line["data"]["name"] for line in read(world, **asked)]

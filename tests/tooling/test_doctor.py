@@ -42,7 +42,8 @@ def test_a_sound_database_has_nothing_to_mend(connection: AnyConnection) -> None
     connection.execute(MAKE_KEY)
     found = list(examine_database(connection, is_production=False))
     assert [(finding.check, finding.state, finding.mend) for finding in found] == [
-        (check, "ok", "") for check in ("database", "clock", "roles", "migrations", "walls", "grants", "keys", "inbox")
+        (check, "ok", "")
+        for check in ("database", "clock", "roles", "migrations", "walls", "grants", "keys", "inbox", "webhooks")
     ]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
