@@ -3,20 +3,23 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, sql
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.identify import ClaimDraft, Decision, apply_claims
-from cdp.identify.claims import decision_id
+from cdp.identify.claims import DecisionKind, decision_id
 from cdp.identify.identifier import Identifier
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Graph = frozenset[tuple[frozenset[str], frozenset[str], str]]
 """Customers as (profiles, identifiers, golden values)."""
+
+
+WORDS: Mapping[str, DecisionKind] = {"link": "link", "alias": "link", "part": "part", "block": "block", "grow": "grow"}
 
 
 def make_sources(connection: Connection[Any], names: Sequence[str], *, verified: Sequence[str] = ()) -> dict[str, UUID]:
@@ -52,18 +55,18 @@ def draft(sources: Mapping[str, UUID], told: Mapping[str, Any], number: int) -> 
 
 
 def decision(told: Mapping[str, Any], number: int) -> Decision:
-    """A decision of a scenario: `{link: [a, b]}`, `{alias: [a, b]}` or `{part: [a, b]}`."""
-    (word, pair) = next((word, told[word]) for word in ("link", "alias", "part") if word in told)
-    kind = "part" if word == "part" else "link"
-    rule = "alias" if word == "alias" else "manual"
-    one, other = (Identifier(*node.split(":", 1)) for node in pair)
+    """A decision of a scenario: `{link: [a, b]}`, `{alias: [a, b]}`, `{part: [a, b]}`, `{block: a}` or `{grow: a, most: n}`."""
+    (word, about) = next((word, told[word]) for word in WORDS if word in told)
+    one, other = (Identifier(*node.split(":", 1)) for node in ([about, about] if isinstance(about, str) else about))
+    rule: Literal["alias", "manual"] = "alias" if word == "alias" else "manual"
     return Decision(
-        decision_id=decision_id(kind, one, other, rule),
-        kind="part" if word == "part" else "link",
+        decision_id=decision_id(WORDS[word], one, other, rule),
+        kind=WORDS[word],
         one=one,
         other=other,
-        rule="alias" if word == "alias" else "manual",
+        rule=rule,
         decided_at=START + timedelta(minutes=told.get("at", number)),
+        most=told.get("most"),
     )
 
 
