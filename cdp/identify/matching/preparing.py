@@ -182,7 +182,7 @@ def _define(connection: "DuckDBPyConnection") -> None:
                 || lpad(regexp_extract(x, '\d{4}\D\d{1,2}\D(\d{1,2})', 1), 2, '0')
             WHEN regexp_matches(x, '^\s*\d{1,2}\D\d{1,2}\D\d{4}(\D|$)') THEN
                 regexp_extract(x, '\d{1,2}\D\d{1,2}\D(\d{4})', 1)
-                || CASE WHEN regexp_extract(x, '^\s*\d{1,2}\D(\d{1,2})', 1)::INTEGER > 12
+                || CASE WHEN try_cast(regexp_extract(x, '^\s*\d{1,2}\D(\d{1,2})', 1) AS INTEGER) > 12
                     THEN lpad(regexp_extract(x, '(\d{1,2})', 1), 2, '0')
                         || lpad(regexp_extract(x, '\d{1,2}\D(\d{1,2})', 1), 2, '0')
                     ELSE lpad(regexp_extract(x, '\d{1,2}\D(\d{1,2})', 1), 2, '0')

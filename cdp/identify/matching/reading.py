@@ -33,7 +33,7 @@ class UnreadableFile(Invalid):
 
 
 class MissingIds(Invalid):
-    """{file}: {count} of its records have nothing in the column {column}; each record needs an id."""
+    """{file}: each record needs an id in the column {column}; records without one: {count}."""
 
     file: str
     column: str
@@ -41,7 +41,7 @@ class MissingIds(Invalid):
 
 
 class DuplicateIds(Invalid):
-    """{file}: {count} ids in the column {column} stand there more than once, for instance {examples}."""
+    """{file}: each record needs an id of its own in the column {column}; told twice: {count}, such as {examples}."""
 
     file: str
     column: str
