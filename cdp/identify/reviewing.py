@@ -134,13 +134,16 @@ def refuse(connection: Connection[Any], review_id: UUID, *, author: Author) -> R
     return mistake_about(mistake) if mistake is not None else _decide(connection, found, "refused", author, None)
 
 
-def assign(connection: Connection[Any], review_id: UUID, staff_id: UUID | None) -> Review | Mistake:
-    """Somebody of the staff looks at it, or (None) nobody in particular; what they decide is up to whoever decides."""
+def assign(connection: Connection[Any], review_id: UUID, email: str | None) -> Review | Mistake:
+    """Somebody of the staff, by e-mail address, looks at it, or (None) nobody in particular; anybody may still decide."""
     found = review_of(connection, review_id)
     if isinstance(found, Mistake):
         return found
-    if staff_id is not None and connection.execute(STATEMENTS["staff"], {"staff_id": staff_id}).fetchone() is None:
-        return Mistake(code="staff_not_found", message="There is nobody of the staff with this id.", field=("staffId",))
+    staff_id = None if email is None else staff_by_email(connection, email)
+    if email is not None and staff_id is None:
+        return Mistake(
+            code="staff_not_found", message="There is nobody of the staff with this address.", field=("email",)
+        )
     connection.execute(STATEMENTS["assign"], {"review_id": review_id, "staff_id": staff_id})
     return review_of(connection, review_id)
 

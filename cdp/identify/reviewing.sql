@@ -48,10 +48,6 @@ INSERT INTO review (
 )
 ON CONFLICT (review_id) DO NOTHING;
 
--- name: staff
--- Somebody of the staff.
-SELECT staff_id FROM staff WHERE staff_id = %(staff_id)s;
-
 -- name: staff_by_email
 -- Somebody of the staff, by e-mail address.
 SELECT staff_id FROM staff WHERE lower(email) = lower(%(email)s);

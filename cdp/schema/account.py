@@ -46,8 +46,8 @@ class AccountTier(enum.Enum):
 class Staff:
     """A person of the company, such as an account manager."""
 
-    name: str = scalar("name", "Name.")
-    email: str = scalar("email", "E-mail address.")
+    name: str = scalar("name", "Name.", filters=True)
+    email: str = scalar("email", "E-mail address.", filters=True)
     phone: str | None = scalar("phone", "Phone number.")
     title: str | None = scalar("title", "Position.")
 

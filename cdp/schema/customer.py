@@ -15,6 +15,7 @@ from cdp.graph.summary import groups, summary
 from cdp.identify.tables import customer, customer_identifier, profile
 from cdp.resolvers import customer as resolvers
 from cdp.resolvers import golden as golden_resolvers
+from cdp.resolvers import history as history_resolvers
 from cdp.resolvers import merge as merge_resolvers
 from cdp.resolvers.summary import INTERACTION_GROUPS
 from cdp.schema.base import Connection, Node, graph, node_id
@@ -22,6 +23,7 @@ from cdp.schema.golden import GoldenTrait, Quarantine
 
 if TYPE_CHECKING:
     from cdp.schema.account import Account
+    from cdp.schema.history import IdentityEvent
     from cdp.schema.merge import Merge
     from cdp.schema.order import Order, OrderSummary
 
@@ -204,6 +206,12 @@ class Customer(Node):
     merges: Connection[Annotated["Merge", strawberry.lazy("cdp.schema.merge")]] = page(
         merge_resolvers.of_customer,
         "How it came to be one: the merges and partings on record that name it by any id it ever had, latest first.",
+        member=None,
+    )
+    identity_history: Connection[Annotated["IdentityEvent", strawberry.lazy("cdp.schema.history")]] = page(
+        history_resolvers.of_customer,
+        "All that ever changed what it consists of: merges and partings, identifiers linked, unlinked, blocked or moved,"
+        " quarantines; under any id it ever had, latest first.",
         member=None,
     )
 

@@ -31,6 +31,7 @@ from cdp.limits import Limits
 from cdp.schema.base import SCALARS, Currency, graph
 from cdp.schema.customer import Affiliation
 from cdp.schema.events import install_events
+from cdp.schema.history import LinkPath
 from cdp.schema.limits import excess, introspection, too_long
 from cdp.schema.merge import Merge
 from cdp.schema.mutations import PAYLOADS, Mutation
@@ -46,7 +47,7 @@ DOCUMENTS_KEPT: Final = 1_000
 CONNECTION_PARTS: Final = ("Connection", "Edge", "PageInfo")
 
 _roots = complete(
-    graph, [Query, ViewerType, Subscription, CustomerChange, OrderStatusChange, *PAYLOADS], currency=Currency
+    graph, [Query, ViewerType, LinkPath, Subscription, CustomerChange, OrderStatusChange, *PAYLOADS], currency=Currency
 )
 
 

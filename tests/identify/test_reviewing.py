@@ -194,15 +194,15 @@ def test_a_line_is_handed_to_somebody_and_back(empty: World) -> None:
     ).fetchone()
     assert row is not None
     found = only(empty, "refusal")
-    given = assign(connection, found.review_id, row[0])
+    given = assign(connection, found.review_id, "BO@example.org")
     assert isinstance(given, Review)
     assert given.assigned_staff_id == row[0]
     assert queue(empty, assigned_staff_id=row[0]) == [given]
     back = assign(connection, found.review_id, None)
     assert back == found
-    nobody = assign(connection, found.review_id, found.review_id)
+    nobody = assign(connection, found.review_id, "nobody@example.org")
     assert isinstance(nobody, Mistake)
-    assert (nobody.code, nobody.field) == ("staff_not_found", ("staffId",))
+    assert (nobody.code, nobody.field) == ("staff_not_found", ("email",))
 
 
 def test_the_queue_is_read_page_by_page_longest_waiting_first(empty: World) -> None:

@@ -4,8 +4,16 @@ import strawberry
 
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
+from cdp.schema.mutations.deciding import NEEDS as NEEDS_IDENTITY
 from cdp.schema.mutations.failed_message_replay import FailedMessageReplayPayload, failed_message_replay
+from cdp.schema.mutations.identifier_block import IdentifierBlockPayload, identifier_block
+from cdp.schema.mutations.identifier_link import IdentifierLinkPayload, identifier_link
+from cdp.schema.mutations.identifier_unblock import IdentifierUnblockPayload, identifier_unblock
+from cdp.schema.mutations.identifier_unlink import IdentifierUnlinkPayload, identifier_unlink
 from cdp.schema.mutations.managing_webhooks import NEEDS
+from cdp.schema.mutations.review_accept import ReviewAcceptPayload, review_accept
+from cdp.schema.mutations.review_assign import ReviewAssignPayload, review_assign
+from cdp.schema.mutations.review_refuse import ReviewRefusePayload, review_refuse
 from cdp.schema.mutations.statement_file_keep import StatementFileKeepPayload, statement_file_keep
 from cdp.schema.mutations.statement_issue import StatementIssuePayload, statement_issue
 from cdp.schema.mutations.webhook_create import WebhookCreatePayload, webhook_create
@@ -20,6 +28,13 @@ __all__ = ["PAYLOADS", "Mutation"]
 PAYLOADS = (
     CustomerMergePayload,
     CustomerUnmergePayload,
+    IdentifierBlockPayload,
+    IdentifierLinkPayload,
+    IdentifierUnblockPayload,
+    IdentifierUnlinkPayload,
+    ReviewAcceptPayload,
+    ReviewAssignPayload,
+    ReviewRefusePayload,
     FailedMessageReplayPayload,
     StatementFileKeepPayload,
     StatementIssuePayload,
@@ -49,6 +64,38 @@ class Mutation:
         description="Undoes a merge, whether somebody or an identifier made it: profiles, with all that was told of them also"
         " since, go back to their customers, ids come back, and the two don't become one again by themselves. Needs the scope"
         " identity:write.",
+    )
+    identifier_link: IdentifierLinkPayload | None = strawberry.field(
+        resolver=identifier_link,
+        description="An identifier is this customer's from now on, also if no source ever claims it; `identifierUnlink` takes it"
+        " back, and it takes back that. " + NEEDS_IDENTITY,
+    )
+    identifier_unlink: IdentifierUnlinkPayload | None = strawberry.field(
+        resolver=identifier_unlink,
+        description="An identifier isn't this customer's, whichever of its profiles claim it, now or later. Who was part of the"
+        " customer by it alone leaves with it. " + NEEDS_IDENTITY,
+    )
+    identifier_block: IdentifierBlockPayload | None = strawberry.field(
+        resolver=identifier_block,
+        description="A value points at nobody, whoever claims it, until `identifierUnblock`. " + NEEDS_IDENTITY,
+    )
+    identifier_unblock: IdentifierUnblockPayload | None = strawberry.field(
+        resolver=identifier_unblock,
+        description="A blocked value counts again, as if it had never been blocked. " + NEEDS_IDENTITY,
+    )
+    review_accept: ReviewAcceptPayload | None = strawberry.field(
+        resolver=review_accept,
+        description="What was found is right: two are one customer, a value is shared, a customer may grow. The same again is"
+        " harmless. " + NEEDS_IDENTITY,
+    )
+    review_refuse: ReviewRefusePayload | None = strawberry.field(
+        resolver=review_refuse,
+        description="What was found is wrong, and never comes back: two are never one, a value isn't shared, a customer stays as"
+        " it is. " + NEEDS_IDENTITY,
+    )
+    review_assign: ReviewAssignPayload | None = strawberry.field(
+        resolver=review_assign,
+        description="Hands a review to somebody of the staff, or to nobody in particular. " + NEEDS_IDENTITY,
     )
     statement_issue: StatementIssuePayload | None = strawberry.field(
         resolver=statement_issue,
