@@ -6,16 +6,15 @@ comes back with it. Several workers may run side by side; what they leave behind
 """
 
 import contextlib
-import gc
 import threading
 import time
-from collections.abc import Iterator
 from typing import Final
 
 import psycopg
 import structlog
 
 from cdp.db.engine import connect
+from cdp.ingest.collecting import uncollected
 from cdp.ingest.stitching import Stitched, stitch
 from cdp.settings import Settings
 from cdp.webhooks.delivering import run_deliveries
@@ -81,24 +80,8 @@ def drain(database_url: str) -> int:
 
 
 def _round(connection: psycopg.Connection[tuple[object, ...]]) -> Stitched:
-    with _uncollected():
+    with uncollected():
         return stitch(connection)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """No cyclic garbage collection meanwhile: a round makes a hundred thousand objects and no cycles, and a bounded
-    number.
-
-    Without this the collector walks the whole program's objects several times a round; it took a third of the time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _work(connection: psycopg.Connection[tuple[object, ...]], stop: threading.Event) -> None:

@@ -44,6 +44,14 @@ BLOCKED_PATTERNS: Final = (
 
 _NAMESPACE: Final = re.compile(r"[a-z][a-z0-9_]*")
 
+_PLAIN_EMAIL: Final = re.compile(
+    r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?P<domain>(?:[A-Za-z0-9]{1,63}\.){1,4}[A-Za-z]{2,63})"
+)
+"""What nearly every address looks like; its normal form is known without asking email-validator, which takes fifty times as long."""
+_LONGEST_LOCAL_PART: Final = 64  # RFC 5321 §4.5.3.1
+_LONGEST_ADDRESS: Final = 254
+_SPECIAL_DOMAINS: Final = tuple(f".{name}" for name in email_validator.SPECIAL_USE_DOMAIN_NAMES)
+
 
 class Identifier(NamedTuple):
     """Namespace and normal form: equal identifiers point at the same someone. A tuple, because millions of them are
@@ -99,6 +107,14 @@ def _normal_form(namespace: str, given: str, region: str | None) -> str | None:
 
 
 def _email(given: str) -> str | None:
+    plain = _PLAIN_EMAIL.fullmatch(given)
+    if (
+        plain
+        and len(given) <= _LONGEST_ADDRESS
+        and len(plain["local"]) <= _LONGEST_LOCAL_PART
+        and not plain["domain"].lower().endswith(_SPECIAL_DOMAINS)
+    ):
+        return given.lower()
     try:
         checked = email_validator.validate_email(
             given.removeprefix("mailto:"), check_deliverability=False, test_environment=True, strict=False

@@ -19,6 +19,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 
 from cdp.db.locks import hold_customers_exclusive, hold_customers_shared
 from cdp.errors import CdpError, Invalid
+from cdp.ingest.collecting import uncollected
 from cdp.ingest.record_decoding import ReadRecord, columns_of, decode
 from cdp.ingest.record_lines import Format, Rejection, read_csv, read_ndjson
 from cdp.ingest.record_source import STATEMENTS, ImportSource
@@ -189,7 +190,7 @@ def _store_again(
     """As `_store_once`, again where another transaction was in the way."""
     for attempt in range(1, MOST_ATTEMPTS + 1):
         try:
-            with connection.transaction():
+            with connection.transaction(), uncollected():
                 return _store_once(connection, source, kind, reads)
         except (DeadlockDetected, SerializationFailure, UniqueViolation):
             if attempt == MOST_ATTEMPTS:

@@ -1,10 +1,11 @@
 """Normal forms, and the values that point at nobody."""
 
 import pytest
-from hypothesis import given
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.identify.identifier import LONGEST_VALUE_CHARACTERS, Identifier, identify, namespace_of
+from cdp.identify.identifier import LONGEST_VALUE_CHARACTERS, Identifier, identify, is_blocked, namespace_of
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,25 @@ def test_a_normal_form_is_its_own_normal_form(namespace: str, value: str, region
     found = identify(namespace, value, region=region)
     if found is not None:
         assert identify(namespace, found.value, region=region) == found
+
+
+_LABELS = st.text("aZ09-", min_size=1, max_size=64)
+_ENDINGS = st.sampled_from(
+    ["com", "test", "local", "PT", "x1", "1a", "Localhost", "onion", "arpa", "invalid", "museum", "9", "c"]
+)
+
+
+@settings(max_examples=500)
+@given(st.text("aZ09._+-%' é", min_size=1, max_size=66), st.lists(_LABELS, max_size=5), _ENDINGS)
+def test_a_plain_address_is_read_as_email_validator_reads_it(local: str, labels: list[str], ending: str) -> None:
+    address = f"{local.strip()}@{'.'.join([*labels, ending])}"
+    try:
+        checked = validate_email(address, check_deliverability=False, test_environment=True, strict=False)
+    except EmailNotValidError:
+        expected = None
+    else:
+        expected = Identifier("email", f"{checked.local_part}@{checked.ascii_domain}".lower())
+    found = identify("email", address)
+    assert found == (
+        None if len(address) > LONGEST_VALUE_CHARACTERS or (expected and is_blocked(expected.value)) else expected
+    )
