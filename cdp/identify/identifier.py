@@ -47,7 +47,7 @@ _NAMESPACE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _PLAIN_EMAIL: Final = re.compile(
     r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?P<domain>(?:[A-Za-z0-9]{1,63}\.){1,4}[A-Za-z]{2,63})"
 )
-"""What nearly every address looks like; its normal form is known without asking email-validator, which takes fifty times as long."""
+"""What nearly every address looks like; its normal form is known without asking email-validator: fifty times as fast."""
 _LONGEST_LOCAL_PART: Final = 64  # RFC 5321 §4.5.3.1
 _LONGEST_ADDRESS: Final = 254
 _SPECIAL_DOMAINS: Final = tuple(f".{name}" for name in email_validator.SPECIAL_USE_DOMAIN_NAMES)
