@@ -9,6 +9,7 @@ import difflib
 import os
 import secrets
 import tempfile
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -42,6 +43,17 @@ def _web_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer_url(value: str) -> str:
+    _web_url(value)
+    return value  # as it is: issuers are compared letter by letter, and some end in a slash
+
+
+def _claim_names(value: str) -> str:
+    if not value.split():
+        raise ValueError("must name a claim.")
+    return " ".join(value.split())
+
+
 def _database_url(value: str) -> str:
     if urlsplit(value).scheme not in {"postgresql", "postgres"}:
         raise ValueError("must begin with postgresql://")
@@ -63,6 +75,8 @@ def _mail_address(value: str) -> str:
 
 
 WebUrl = Annotated[str, AfterValidator(_web_url)]
+IssuerUrl = Annotated[str, AfterValidator(_issuer_url)]
+ClaimNames = Annotated[str, AfterValidator(_claim_names)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
@@ -84,6 +98,16 @@ def _rate(value: str) -> str:
     return value
 
 
+def _month_and_day(value: str) -> str:
+    try:
+        date.fromisoformat(
+            f"2001-{value}"
+        )  # a year without 29 February: every year begins on a day that every year has
+    except ValueError:
+        raise ValueError("must be a month and a day that every year has, such as 04-01.") from None
+    return value
+
+
 def _networks(value: str) -> str:
     for each in value.split():
         try:
@@ -96,6 +120,7 @@ def _networks(value: str) -> str:
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+MonthAndDay = Annotated[str, AfterValidator(_month_and_day)]
 LimitsLine = Annotated[str, AfterValidator(_limits)]
 RateLine = Annotated[str, AfterValidator(_rate)]
 Networks = Annotated[str, AfterValidator(_networks)]
@@ -122,11 +147,24 @@ class Settings(BaseSettings):
     replica_database_url: DatabaseUrl | None = Field(None, repr=False, description="A read replica for GraphQL reads.")
     public_url: WebUrl = Field("http://localhost:8000", description="Where the API is reached from outside.")
     extranet_url: WebUrl = Field("http://localhost:8001", description="Where the extranet is reached from outside.")
-    oidc_issuer: WebUrl | None = Field(
-        None, description="OpenID issuer for people. Unset: the embedded one at `{CDP_PUBLIC_URL}/idp`."
+    oidc_issuer: IssuerUrl | None = Field(
+        None,
+        description="OpenID issuer for people and tools, letter by letter. Unset: the embedded one at `{CDP_PUBLIC_URL}/idp`.",
     )
     oidc_client_id: str | None = Field(None, description="Our client id at that issuer.")
     oidc_client_secret: str | None = Field(None, repr=False, description="Our client secret at that issuer.")
+    oidc_audience: str | None = Field(
+        None, description="`aud` of access tokens for the API at that issuer. Unset: `CDP_PUBLIC_URL`."
+    )
+    oidc_plain_jwt: bool = Field(
+        default=False, description="Take its access tokens of type `JWT` too; unset, only `at+jwt` (RFC 9068)."
+    )
+    oidc_scope_claim: ClaimNames = Field(
+        "scope", description="Claims of its access tokens that hold scopes, e.g. `scp roles`."
+    )
+    oidc_subject_claim: str = Field(
+        "sub", min_length=1, description="Claim of its tokens that names the person, e.g. `oid`."
+    )
     secret_key: str | None = Field(
         None,
         min_length=SHORTEST_SECRET_KEY_CHARACTERS,
@@ -148,6 +186,9 @@ class Settings(BaseSettings):
     seller_tax_id: str | None = Field(None, description="Its tax identification number, at the head of statements.")
     seller_time_zone: TimeZone = Field(
         "UTC", description="Where its books are kept: accounting dates and `today` are of this zone."
+    )
+    seller_financial_year_starts: MonthAndDay = Field(
+        "01-01", description="First day of its financial year, month and day, such as `04-01`."
     )
     seller_bank_details: str | None = Field(
         None, description="Where to pay, printed on statements; lines are separated by `;`."

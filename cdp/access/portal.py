@@ -326,6 +326,7 @@ def _relying_party(http: httpx2.AsyncClient, settings: Settings) -> RelyingParty
         client_id=settings.oidc_client_id or EXTRANET_CLIENT_ID,
         client_secret=extranet_client_secret(settings) if embedded else settings.oidc_client_secret,
         redirect_uri=f"{settings.extranet_url}{CALLBACK_PATH}",
+        subject_claim="sub" if embedded else settings.oidc_subject_claim,
     )
 
 

@@ -80,6 +80,10 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name, title = excluded.title, 
     issuer = coalesce(excluded.issuer, staff.issuer), subject = coalesce(excluded.subject, staff.subject)
 RETURNING staff_id;
 
+-- name: staff_by_subject
+-- Whether this is somebody of our staff.
+SELECT 1 FROM staff WHERE issuer = %(issuer)s AND subject = %(subject)s;
+
 -- name: move_members
 -- Members of an issuer are members of another: it is the same one at a new address.
 UPDATE member SET issuer = %(issuer)s WHERE issuer = %(former)s;

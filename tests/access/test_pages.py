@@ -1,4 +1,6 @@
-"""The issuer's pages in a real browser: they work without script, narrow and wide, light and dark, and shut others out."""
+"""The issuer's pages in a real browser: they work without script, narrow and wide, light and dark, and shut others out. Passkeys
+are made and used with Chromium's own virtual authenticator.
+"""
 
 import asyncio
 import socket
@@ -9,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, CDPSession, Page
 from starlette.applications import Starlette
 from uvicorn import Config, Server
 
 from cdp.access.people import invite_member
+from cdp.access.sealing import digest, new_secret
 from cdp.access.viewer import Role
 from cdp.db.engine import connect, open_pool
 from tests.access.world import NORD, PASSWORD, World, api_application, found_world
@@ -99,11 +103,158 @@ def test_every_page_is_readable_and_fits(browser: Browser, site: Site, scheme: s
         f"{site.issuer}/invite/{secret}",
         f"{site.issuer}/end-session",
         f"{site.issuer}/authorize",
+        f"{site.issuer}/reset",
+        f"{site.issuer}/reset/{reset_of(site, 'vera@example.com')}",
+        f"{site.issuer}/reset/none",
     ):
         page.goto(address)
         assert problems(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    look(page, site, width)
     context.close()
+
+
+def look(page: Page, site: Site, width: int) -> None:
+    """One's own page, with everything that can be on it, and the pages on the way: held to the same."""
+
+    def check() -> None:
+        assert problems(page) == [], page.url
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+
+    page.set_default_timeout(10_000)
+    made_passkeys(page)
+    enter(page, site, "cleo@example.com")
+    check()
+    page.goto(f"{site.issuer}/security/authenticator")
+    check()
+    secret = page.locator("code").inner_text().replace(" ", "")
+    page.get_by_label("Six digits").fill("000000")
+    page.get_by_role("button", name="Turn it on").click()
+    check()
+    page.get_by_label("Six digits").fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
+    assert page.locator("li code").count() == 10
+    check()
+    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_label("Name of the new passkey").fill("A rather long name of a passkey, for a phone that I had")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_text("Your passkey is added.").wait_for()
+    page.get_by_text("Change it").click()
+    check()
+    page.context.clear_cookies()
+    page.goto(f"{site.issuer}/security")
+    page.get_by_label("E-mail").fill("cleo@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("heading", name="One more step").wait_for()
+    check()
+    with connect(site.world.url) as connection:  # as it was, for the next
+        connection.execute("DELETE FROM passkey")
+        connection.execute("DELETE FROM authenticator")
+        connection.execute("DELETE FROM recovery_code")
+
+
+def made_passkeys(page: Page, *, checks_owner: bool = True) -> CDPSession:
+    """A device that holds passkeys and says yes."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": checks_owner,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session
+
+
+def enter(page: Page, site: Site, email: str) -> None:
+    page.goto(f"{site.issuer}/security")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("heading", name="Security", exact=True).wait_for()
+
+
+def reset_of(site: Site, email: str) -> str:
+    """The secret of a link to a new password."""
+    secret = new_secret()
+    with connect(site.world.url) as connection:
+        connection.execute(
+            "INSERT INTO password_reset (reset_hash, user_id) SELECT %s, user_id FROM idp_user WHERE email = %s",
+            [digest(secret), email],
+        )
+    return secret
+
+
+def test_a_passkey_signs_in_alone_and_as_a_second_step_until_it_is_removed(page: Page, site: Site) -> None:
+    made_passkeys(page)
+    enter(page, site, "fina@example.com")
+    page.get_by_label("Name of the new passkey").fill("Fina's laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("button", name="Add a passkey").click()  # the device has one for her already
+    page.get_by_text("This device has a passkey already.").wait_for()
+
+    page.context.clear_cookies()
+    page.goto(f"{site.issuer}/security")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_text("fina@example.com").wait_for()
+    page.get_by_text("last used").first.wait_for()
+    assert methods(site, "fina@example.com") == ["pop", "user", "mfa"]
+
+    page.context.clear_cookies()
+    page.goto(f"{site.issuer}/security")
+    page.get_by_label("E-mail").fill("fina@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_role("heading", name="Security", exact=True).wait_for()
+    assert methods(site, "fina@example.com") == ["pwd", "pop", "mfa"]
+
+    page.get_by_role("button", name="Remove the passkey Fina's laptop").click()
+    page.get_by_text("That passkey is removed.").wait_for()
+    page.context.clear_cookies()
+    page.goto(f"{site.issuer}/security")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    assert "not known here" in page.get_by_role("alert").inner_text()
+    enter(page, site, "fina@example.com")  # the password is enough again
+
+
+def methods(site: Site, email: str) -> list[str]:
+    found = site.world.execute(
+        "SELECT methods FROM idp_session JOIN idp_user USING (user_id) WHERE email = %s ORDER BY authenticated_at DESC",
+        email,
+    )
+    told: list[str] = found[0][0]
+    return told
+
+
+def test_what_a_passkey_signed_works_once_and_in_its_browser_only(page: Page, site: Site) -> None:
+    session = made_passkeys(page)
+    enter(page, site, "bodo@example.com")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.context.clear_cookies()
+    page.goto(f"{site.issuer}/security")
+    with page.expect_request(f"{site.issuer}/sign-in") as sent:
+        page.get_by_role("button", name="Sign in with a passkey").click()
+    form = sent.value.post_data
+    assert form is not None
+    page.get_by_role("heading", name="Security", exact=True).wait_for()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": site.world.settings.public_url}
+    again = page.request.post(f"{site.issuer}/sign-in", data=form, headers=headers)
+    assert (again.status, "not known here" in again.text()) == (422, True)
+    page.context.clear_cookies()
+    elsewhere = page.request.post(f"{site.issuer}/sign-in", data=form, headers=headers)
+    assert elsewhere.status == 403
+    session.send("WebAuthn.disable")
+    with connect(site.world.url) as connection:
+        connection.execute("DELETE FROM passkey")
 
 
 def test_signing_in_works_without_script_and_by_keyboard(browser: Browser, site: Site) -> None:
