@@ -73,6 +73,7 @@ class MemberParameters:
 
     member_id: ColumnElement[Any]
     account_id: ColumnElement[Any]
+    role: ColumnElement[Any]
 
 
 @dataclass(slots=True)
@@ -208,7 +209,8 @@ class Compiler:
         def of_member(name: str) -> ColumnElement[Any]:
             return self.parameter(Uuid(), lambda execution: getattr(execution.viewer, name, None))
 
-        return MemberParameters(of_member("member_id"), of_member("account_id"))
+        role = self.parameter(Text(), lambda execution: str(getattr(execution.viewer, "role", "")))
+        return MemberParameters(of_member("member_id"), of_member("account_id"), role)
 
     def _getter(self, name: str, constant: Any) -> Getter:
         if name == TODAY_NAME:

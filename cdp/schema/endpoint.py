@@ -24,7 +24,7 @@ from strawberry.types.graphql import OperationType
 from cdp.access.audit import actor_of
 from cdp.access.tokens import TokenMissing, note_refused, who
 from cdp.access.viewer import Tool
-from cdp.errors import CdpError, Invalid, NotFound, TooLarge
+from cdp.errors import CdpError, Invalid, NotFound, TooLarge, TooManyRequests
 from cdp.graph.refusal import ScopeMissing, shown
 from cdp.graph.runtime import GraphContext
 from cdp.schema.execution import Graph, schema
@@ -130,16 +130,37 @@ async def _execute(request: Request, viewer: Tool, asked: Mapping[str, Any], med
     if executed:
         body["data"] = result.data
         graph.documents.learn(asked, viewer)
-        if viewer.acting_for is not None:
-            request.app.state.audit.read(reading(viewer, text, asked.get("variables"), asked.get("operationName")))
+        _note_reading(request, viewer, text, asked)
     if (asked.get("extensions") or {}).get("cost") is True:
         body["extensions"] = {"cost": _cost(context)}
     # §6.4: 400 for a request error under the GraphQL media type, 200 under plain JSON.
     status = 200 if executed or media_type == JSON else 400
+    wait_seconds = _wait_seconds(body)
+    if wait_seconds is not None:
+        # A mutation that may be asked only so often: nothing came of it, so the answer says so by its status too.
+        status = TooManyRequests.http_status
+    headers = _headers(context, wait_seconds)
+    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers=headers)
+
+
+def _note_reading(request: Request, viewer: Tool, text: str, asked: Mapping[str, Any]) -> None:
+    if viewer.acting_for is not None:
+        request.app.state.audit.read(reading(viewer, text, asked.get("variables"), asked.get("operationName")))
+
+
+def _headers(context: GraphContext, wait_seconds: int | None) -> dict[str, str]:
+    """Nothing is stored on the way; what the viewer may still ask; how long they have to wait."""
     headers = {"Cache-Control": "no-store"}
     if context.allowance is not None:
         headers |= {"RateLimit-Policy": context.allowance.policy_header, "RateLimit": context.allowance.header}
-    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8", headers=headers)
+    return headers if wait_seconds is None else {**headers, "Retry-After": str(wait_seconds)}
+
+
+def _wait_seconds(body: Mapping[str, Any]) -> int | None:
+    """How long to wait where nothing was answered because too much was asked in a while."""
+    told = [error["extensions"] for error in body.get("errors", ())]
+    waits = [each["retry_after_seconds"] for each in told if each.get("code") == TooManyRequests.code]
+    return None if not waits or any((body.get("data") or {}).values()) else max(waits)
 
 
 def _note_refusals(request: Request, viewer: Tool, errors: list[dict[str, Any]]) -> None:

@@ -11,13 +11,18 @@ from cdp.resolvers import account as account_resolvers
 from cdp.resolvers import customer as customer_resolvers
 from cdp.resolvers import failed as failed_resolvers
 from cdp.resolvers import order as order_resolvers
+from cdp.resolvers import review as review_resolvers
 from cdp.resolvers import search as search_resolvers
 from cdp.resolvers import webhook as webhook_resolvers
 from cdp.schema.account import Account
+from cdp.schema.administration import AdministrationQuery
+from cdp.schema.audit import AuditQuery
 from cdp.schema.base import Connection, Node, graph
 from cdp.schema.customer import Customer
 from cdp.schema.failed import FailedMessage
+from cdp.schema.history import LinkPath, read_identifier, why_linked
 from cdp.schema.order import Order, OrderSummary
+from cdp.schema.review import Review
 from cdp.schema.webhook import WebhookDelivery, WebhookEndpoint
 
 ID = (strawberry.ID, strawberry.UNSET, "The id.")
@@ -68,8 +73,17 @@ def _viewer(info: strawberry.Info) -> Viewer:
     return made
 
 
+async def _why_linked(
+    info: strawberry.Info,
+    a: Annotated[IdentifierInput, strawberry.argument(description="One identifier, in any spelling.")],
+    b: Annotated[IdentifierInput, strawberry.argument(description="The other.")],
+) -> LinkPath | None:
+    one_of, other = (read_identifier(each.namespace, each.value) for each in (a, b))
+    return await why_linked(info, one_of, other)
+
+
 @strawberry.type(description="Every question that can be asked. Each field costs one statement, whatever its depth.")
-class Query:
+class Query(AdministrationQuery, AuditQuery):
     """The query root."""
 
     viewer: Viewer = strawberry.field(resolver=_viewer, description="Who is asking.")
@@ -115,6 +129,18 @@ class Query:
         member=None,
         inputs={"identifiers": (list[IdentifierInput], strawberry.UNSET, "What is known of the visitor or caller.")},
         before=customer_resolvers.caught_up,
+    )
+    why_linked: LinkPath | None = strawberry.field(
+        resolver=_why_linked,
+        description="Why two identifiers are one customer's: the fewest claims and decisions that lead from one to the other;"
+        " null when they aren't. Needs the scope graph:pii.",
+    )
+    reviews: Connection[Review] = page(
+        review_resolvers.everything,
+        "What identity leaves for people to decide, and what they decided, longest waiting first: shared values, customers in"
+        " quarantine, merges that a limit refused, and customers that look alike.",
+        scope=Scope.GRAPH_READ,
+        member=None,
     )
     account: Account | None = one(
         account_resolvers.by_id,

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from cdp.schema.mutations.administering import PAYLOADS as OF_ADMINISTRATORS
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
 from cdp.schema.mutations.deciding import NEEDS as NEEDS_IDENTITY
@@ -11,9 +12,12 @@ from cdp.schema.mutations.identifier_link import IdentifierLinkPayload, identifi
 from cdp.schema.mutations.identifier_unblock import IdentifierUnblockPayload, identifier_unblock
 from cdp.schema.mutations.identifier_unlink import IdentifierUnlinkPayload, identifier_unlink
 from cdp.schema.mutations.managing_webhooks import NEEDS
+from cdp.schema.mutations.members import MemberMutation
+from cdp.schema.mutations.oauth_clients import OAuthClientMutation
 from cdp.schema.mutations.review_accept import ReviewAcceptPayload, review_accept
 from cdp.schema.mutations.review_assign import ReviewAssignPayload, review_assign
 from cdp.schema.mutations.review_refuse import ReviewRefusePayload, review_refuse
+from cdp.schema.mutations.staff import StaffMutation
 from cdp.schema.mutations.statement_file_keep import StatementFileKeepPayload, statement_file_keep
 from cdp.schema.mutations.statement_issue import StatementIssuePayload, statement_issue
 from cdp.schema.mutations.webhook_create import WebhookCreatePayload, webhook_create
@@ -26,6 +30,7 @@ from cdp.schema.mutations.webhook_update import WebhookUpdatePayload, webhook_up
 __all__ = ["PAYLOADS", "Mutation"]
 
 PAYLOADS = (
+    *OF_ADMINISTRATORS,
     CustomerMergePayload,
     CustomerUnmergePayload,
     IdentifierBlockPayload,
@@ -51,7 +56,7 @@ PAYLOADS = (
 @strawberry.type(
     description="Everything that can be changed, by POST only. Mutations of one operation run one after the other."
 )
-class Mutation:
+class Mutation(OAuthClientMutation, MemberMutation, StaffMutation):
     """The mutation root."""
 
     customer_merge: CustomerMergePayload | None = strawberry.field(
