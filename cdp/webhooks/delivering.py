@@ -196,7 +196,6 @@ class Courier:
             _log.exception("a delivery failed")
             outcome = Outcome(kind="unreachable", problem="Something failed on our side.")
         self._done.append(self._told(claimed, outcome, at=at, seconds=time.monotonic() - began))
-        del self._sending[claimed.delivery_id]
         self._awake.set()
 
     def _told(self, claimed: Claimed, outcome: Outcome, *, at: datetime, seconds: float) -> dict[str, Any]:
@@ -219,7 +218,9 @@ class Courier:
         }
 
     async def _record(self, connection: AsyncConnection[Any]) -> None:
-        """Put on record how attempts went. They are laid by until they are."""
+        """Put on record how attempts went. Until then they are laid by, and count as under way: nothing more is claimed for an
+        endpoint than what its record allows.
+        """
         if not self._done:
             return
         told = list(self._done)
@@ -233,6 +234,8 @@ class Courier:
         }
         disabled = await (await connection.execute(STATEMENTS["record_attempts"], given)).fetchall()
         del self._done[: len(told)]
+        for each in told:
+            del self._sending[each["delivery_id"]]
         for endpoint_id, reason in disabled:
             _log.warning("webhook disabled", endpoint_id=format_id("whe", endpoint_id), reason=reason)
             self._chores_at = 0.0
