@@ -217,12 +217,15 @@ def test_nothing_that_is_asked_for_must_be_given_but_what_cannot_be_guessed() ->
     }
     assert required == {
         "Query.node(id:)",
+        "Query.oauthClient(clientId:)",
         "Query.nodes(ids:)",
         "Query.search(text:)",
         "OrderSummary.groups(by:)",
         "InteractionSummary.groups(by:)",
         "Query.customer(id:)",
         "Query.recognise(identifiers:)",
+        "Query.whyLinked(a:)",
+        "Query.whyLinked(b:)",
         "Account.statement(kind:)",
         "Account.statement(to:)",
     }
