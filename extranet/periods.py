@@ -36,6 +36,7 @@ class Preset(StrEnum):
     LAST_MONTH = "last-month"
     QUARTER = "quarter"
     YEAR = "year"
+    FINANCIAL_YEAR = "financial-year"
     LAST_12_MONTHS = "last-12-months"
 
 
@@ -59,7 +60,15 @@ class Asked:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-def period_of(preset: Preset, today: date) -> Period:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YearStart:
+    """The day on which the seller's financial year begins."""
+
+    month: int = 1
+    day: int = 1
+
+
+def period_of(preset: Preset, today: date, year_start: YearStart = YearStart()) -> Period:
     """The days a preset means on `today`; those not finished end today."""
     match preset:
         case Preset.THIS_MONTH:
@@ -72,6 +81,9 @@ def period_of(preset: Preset, today: date) -> Period:
             return Period(first=today.replace(month=month, day=1), last=today)
         case Preset.YEAR:
             return Period(first=today.replace(month=1, day=1), last=today)
+        case Preset.FINANCIAL_YEAR:
+            first = today.replace(month=year_start.month, day=year_start.day)
+            return Period(first=first if first <= today else first.replace(year=today.year - 1), last=today)
         case Preset.LAST_12_MONTHS:
             return Period(first=day_after_year_before(today), last=today)
 
@@ -82,7 +94,11 @@ def day_after_year_before(last: date) -> date:
     return before + timedelta(days=1)
 
 
-def read_period(params: Mapping[str, str], today: date) -> Asked:
+def read_period(
+    params: Mapping[str, str],
+    today: date,
+    year_start: YearStart = YearStart(),
+) -> Asked:
     """What `kind`, `period`, `from` and `to` of a query mean on `today`.
 
     Dates that are given win over a preset. Without either: the last twelve months (open-item: today).
@@ -98,7 +114,7 @@ def read_period(params: Mapping[str, str], today: date) -> Asked:
     if problems:
         return Asked(kind=kind, first=first_text, last=last_text, problems=problems)
     if preset:
-        period = period_of(preset, today)
+        period = period_of(preset, today, year_start)
         return Asked(
             kind=kind, preset=preset, first=period.first.isoformat(), last=period.last.isoformat(), period=period
         )

@@ -25,6 +25,7 @@ from cdp.schema import Graph, StoredOperation
 from cdp.settings import Settings
 from extranet.formats import Formats, formats_for
 from extranet.forms import UserError, read_form
+from extranet.periods import YearStart
 from extranet.refusals import refusal_of
 
 QUERIES: Final = Path(__file__).parent / "queries"
@@ -47,6 +48,12 @@ class Portal:
     def today(self) -> date:
         """Today in the seller's legal time zone (statement rule 9)."""
         return self.now().astimezone(ZoneInfo(self.settings.seller_time_zone)).date()
+
+    @property
+    def year_start(self) -> YearStart:
+        """When the seller's financial year begins."""
+        month, _, day = self.settings.seller_financial_year_starts.partition("-")
+        return YearStart(month=int(month), day=int(day))
 
 
 class Visit:

@@ -13,7 +13,7 @@ from extranet.answers import EndOfPage, FurtherStatement, Statement, StatementAc
 from extranet.periods import Asked, Kind, Period, read_period
 from extranet.portal import Visit
 from extranet.refusals import PageNotFound
-from extranet.texts import _
+from extranet.texts import AGEING, _
 
 PAGE_SIZE: Final = 100
 CREDITS_SHOWN: Final = 20
@@ -38,7 +38,10 @@ def read_statement(visit: Visit) -> Asked:
     """What the query asks for. Raises PageNotFound for a role without the ledger, before anything else is said."""
     if not visit.sees_ledger:
         raise PageNotFound
-    return read_currency(read_period(visit.query, visit.portal.today), visit.query)
+    asked = read_currency(read_period(visit.query, visit.portal.today, visit.portal.year_start), visit.query)
+    if visit.query.get("ageing", "due") not in AGEING:
+        return refused(asked, "ageing", _("Choose one of: %(choices)s.") % {"choices": ", ".join(AGEING)})
+    return asked
 
 
 def read_currency(asked: Asked, params: Mapping[str, str]) -> Asked:
@@ -56,7 +59,8 @@ async def ask_statement(visit: Visit, asked: Asked, place: Mapping[str, Any]) ->
     """
     if asked.problems or asked.period is None:
         return asked, None
-    variables = {**_which(visit, asked), **place}
+    basis = "DOCUMENT_DATE" if visit.query.get("ageing") == "document" else "DUE_DATE"
+    variables = {**_which(visit, asked), "by": basis, **place}
     if asked.kind is Kind.BALANCE_FORWARD:
         account = await visit.ask("statement_balance_forward", StatementAccount, ACCOUNT, **variables)
     else:
@@ -88,5 +92,8 @@ def refused(asked: Asked, field: str, problem: str) -> Asked:
 
 def _which(visit: Visit, asked: Asked) -> dict[str, Any]:
     assert asked.period is not None  # noqa: S101 - a period or problems, and the callers looked
-    ends = {"to": asked.period.last.isoformat(), "currency": visit.query.get("currency") or None}
+    ends = {
+        "to": asked.period.last.isoformat(),
+        "currency": visit.query.get("currency") or None,
+    }
     return ends if asked.kind is Kind.OPEN_ITEM else {"from": asked.period.first.isoformat(), **ends}

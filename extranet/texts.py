@@ -122,11 +122,17 @@ STATEMENT_KIND: Final = MappingProxyType({
     "open-item": N_("Open items"),
 })  # fmt: skip
 
+AGEING: Final = MappingProxyType({
+    "due": N_("By due date"),
+    "document": N_("By document date"),
+})  # fmt: skip
+
 PRESET: Final = MappingProxyType({
     "this-month": N_("This month"),
     "last-month": N_("Last month"),
     "quarter": N_("This quarter"),
     "year": N_("This year"),
+    "financial-year": N_("Financial year"),
     "last-12-months": N_("Last 12 months"),
 })  # fmt: skip
 

@@ -160,11 +160,12 @@ def unapplied(row: FromClause) -> Select[Any]:
     return _open(row, row.c.currency, row.c.to_on, debits=False)
 
 
-def ageing(row: FromClause, edges: tuple[int, ...] = AGEING_EDGES) -> Select[Any]:
-    """Open amount by days late: `bucket`, `position` (1 and on), `amount`; every bucket, in order, also when nothing
-    is in it.
+def ageing(row: FromClause, edges: tuple[int, ...] = AGEING_EDGES, *, by_document: bool = False) -> Select[Any]:
+    """Open amount by days late, or by days since the document's date: `bucket`, `position` (1 and on), `amount`; every
+    bucket, in order, also when nothing is in it (rule 7).
     """
-    items = _open(row, row.c.currency, row.c.to_on, debits=True, edges=edges).order_by(None).subquery("aged")
+    open_now = _open(row, row.c.currency, row.c.to_on, debits=True, edges=edges, by_document=by_document)
+    items = open_now.order_by(None).subquery("aged")
     names = values(Column("bucket", Text), Column("position", Integer), name="bucket").data(
         [(_text(name), _number(position)) for position, name in enumerate(buckets(edges), start=1)]
     )
@@ -189,6 +190,7 @@ def _open(
     *,
     debits: bool,
     edges: tuple[int, ...] = AGEING_EDGES,
+    by_document: bool = False,
 ) -> Select[Any]:
     """Entries of one side that are open as at `as_of`, in row order."""
     entry = ledger_entry.alias("entry")
@@ -196,7 +198,8 @@ def _open(
     used = allocated_to(entry, row, as_of, debits=debits).lateral("allocated")
     allocated = used.c.allocated
     open_amount = entry.c.amount - allocated if debits else entry.c.amount + allocated
-    days = as_of - func.coalesce(entry.c.due_on, entry.c.posted_on)  # rule 7: by due date, else document date
+    # Rule 7: by due date, and where there is none, or that is asked for, by document date.
+    days = as_of - (entry.c.posted_on if by_document else func.coalesce(entry.c.due_on, entry.c.posted_on))
     rank = _kind_rank(entry)
     return (
         select(

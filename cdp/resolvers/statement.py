@@ -70,9 +70,11 @@ def unapplied(row: Row, _arguments: Arguments) -> Rows:
     return Rows(statement.unapplied(row).order_by(None).subquery(), (), ROW_ORDER)
 
 
-def ageing(row: Row, _arguments: Arguments) -> Rows:
-    """Open amount by days late."""
-    aged = statement.ageing(row).order_by(None).subquery()
+def ageing(row: Row, arguments: Arguments) -> Rows:
+    """Open amount by days late, or by age."""
+    basis = arguments.plain("by")
+    by_document = basis is not None and basis.value == "document_date"
+    aged = statement.ageing(row, by_document=by_document).order_by(None).subquery()
     with_currency = select(aged, row.c.currency.label("currency")).correlate(row).subquery()
     return Rows(with_currency, (), (by("position"),))
 

@@ -58,6 +58,14 @@ class AgeingBucketName(enum.Enum):
     OVER_90 = strawberry.enum_value("over-90", description="More than 90 days past due.")
 
 
+@strawberry.enum(description="From when days are counted.")
+class AgeingBasis(enum.Enum):
+    """Bases of ageing."""
+
+    DUE_DATE = strawberry.enum_value("due_date", description="From the due date; without one, the document's.")
+    DOCUMENT_DATE = strawberry.enum_value("document_date", description="From the document's date.")
+
+
 @graph.type(scope=LEDGER, member=LEDGER, key=("entry_id",), visible=account_resolvers.visible)
 class StatementLine:
     """One entry in a period, with the balance after it. Order: posting date, kind (what is owed first), document number, id."""
@@ -125,7 +133,10 @@ class Statement:
     owed: Connection[OpenItem] = page(resolvers.open_items, "The same as openItems, a page at a time.")
     unapplied: Connection[OpenItem] = page(resolvers.unapplied, "The same as unappliedCredits, a page at a time.")
     ageing: list[AgeingBucket] = many(
-        resolvers.ageing, "Open items by days late; always all five buckets, in order.", most=5
+        resolvers.ageing,
+        "Open items by days late; always all five buckets, in order.",
+        inputs={"by": (AgeingBasis | None, strawberry.UNSET, "Days past due, or days since the document's date.")},
+        most=5,
     )
 
 

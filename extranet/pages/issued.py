@@ -40,7 +40,7 @@ async def issue(visit: Visit) -> Response:
     if not visit.sees_ledger:
         raise PageNotFound
     form = await visit.read_own_form()
-    asked = read_currency(read_period(form, visit.portal.today), form)
+    asked = read_currency(read_period(form, visit.portal.today, visit.portal.year_start), form)
     if asked.problems or asked.period is None:
         return sheet(visit, asked, None)
     payload, mistakes = await visit.change(

@@ -22,6 +22,8 @@ def test_the_first_language_of_ours_that_a_browser_asks_for(accept: str, languag
     assert language_wanted(accept) == language
 
 
-@pytest.mark.parametrize(("locale", "language"), [("pt-BR", "pt"), ("PL", "pl"), ("es_MX", "es"), ("fr", "en"), ("", "en")])
+@pytest.mark.parametrize(
+    ("locale", "language"), [("pt-BR", "pt"), ("PL", "pl"), ("es_MX", "es"), ("fr", "en"), ("", "en")]
+)
 def test_a_locale_speaks_its_language_or_english(locale: str, language: str) -> None:
     assert language_of(locale) == language

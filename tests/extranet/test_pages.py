@@ -377,14 +377,18 @@ def test_a_wrong_date_is_told_beside_its_field_and_the_page_still_works(
     assert wrong.attributes["aria-invalid"] == "true"
     assert shown.one("span", id=wrong.attributes["aria-describedby"]).text == says
     assert shown.all("article", class_="sheet") == []
-    assert len(shown.one("nav", aria_label="Period").all("a")) == 5
+    assert len(shown.one("nav", aria_label="Period").all("a")) == 6
 
 
 @pytest.mark.parametrize(
     ("path", "says"),
     [
         ("/statement?kind=both", "Choose one of: balance-forward, open-item."),
-        ("/statement?period=decade", "Choose one of: this-month, last-month, quarter, year, last-12-months."),
+        ("/statement?ageing=both", "Choose one of: due, document."),
+        (
+            "/statement?period=decade",
+            "Choose one of: this-month, last-month, quarter, year, financial-year, last-12-months.",
+        ),
         ("/statement?currency=euro", "That is not a currency’s code, such as EUR."),
         ("/statement?currency=GBP", "This account has no entries in that currency."),
         ("/statement.csv?currency=GBP", "This account has no entries in that currency."),
@@ -725,3 +729,13 @@ def test_a_database_that_went_away_is_told_as_such_and_comes_back(site: Site) ->
 def get_raw(site: Site, path: str) -> httpx2.Response:
     with site.client(site.cookies[BUYER]) as member:
         return member.get(path)
+
+
+def test_ageing_by_document_date_counts_from_the_day_of_the_invoice(site: Site) -> None:
+    with site.as_member(FINANCE) as member:
+        due, document = (
+            rows(read(member.get(f"/statement?kind=open-item{query}").text).one("table", class_="ages"))[0]
+            for query in ("", "&ageing=document")
+        )
+    assert due == ["300.00", "2,000.00", "250.50", "400.00", "0.00"]
+    assert document == ["0.00", "300.00", "2,000.00", "250.50", "400.00"]

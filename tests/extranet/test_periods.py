@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extranet.periods import Kind, Period, Preset, period_of, read_period
+from extranet.periods import Kind, Period, Preset, YearStart, period_of, read_period
 
 NOVEMBER = date(2026, 11, 21)
 
@@ -21,6 +21,7 @@ NOVEMBER = date(2026, 11, 21)
         (Preset.QUARTER, NOVEMBER, "2026-10-01", "2026-11-21"),
         (Preset.QUARTER, date(2026, 3, 31), "2026-01-01", "2026-03-31"),
         (Preset.YEAR, NOVEMBER, "2026-01-01", "2026-11-21"),
+        (Preset.FINANCIAL_YEAR, NOVEMBER, "2026-01-01", "2026-11-21"),
         (Preset.LAST_12_MONTHS, NOVEMBER, "2025-11-22", "2026-11-21"),
         (Preset.LAST_12_MONTHS, date(2024, 2, 29), "2023-03-01", "2024-02-29"),
         (Preset.LAST_12_MONTHS, date(2025, 2, 28), "2024-02-29", "2025-02-28"),
@@ -28,6 +29,20 @@ NOVEMBER = date(2026, 11, 21)
 )
 def test_a_preset_means_these_days(preset: Preset, today: date, first: str, last: str) -> None:
     assert period_of(preset, today) == Period(first=date.fromisoformat(first), last=date.fromisoformat(last))
+
+
+@pytest.mark.parametrize(
+    ("today", "first"),
+    [
+        ("2026-03-31", "2025-04-01"),
+        ("2026-04-01", "2026-04-01"),
+        ("2024-02-29", "2023-04-01"),
+        ("2026-11-21", "2026-04-01"),
+    ],
+)
+def test_a_financial_year_begins_when_the_sellers_does(today: str, first: str) -> None:
+    found = period_of(Preset.FINANCIAL_YEAR, date.fromisoformat(today), YearStart(month=4, day=1))
+    assert found == Period(first=date.fromisoformat(first), last=date.fromisoformat(today))
 
 
 @given(preset=st.sampled_from(Preset), today=st.dates(date(1972, 1, 1), date(2199, 12, 31)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -100,9 +100,10 @@ class Ledger:
             for item in self.read(statement.unapplied, to_on)
         ]
 
-    def ageing(self, to_on: str) -> list[str]:
+    def ageing(self, to_on: str, *, by_document: bool = False) -> list[str]:
         """The five buckets."""
-        return [f"{row['bucket']} {row['amount']}" for row in self.read(statement.ageing, to_on)]
+        found = self.read(partial(statement.ageing, by_document=by_document), to_on)
+        return [f"{row['bucket']} {row['amount']}" for row in found]
 
     def _execute(self, query: str, from_on: str | None, to_on: str) -> list[dict[str, Any]]:
         wanted = {

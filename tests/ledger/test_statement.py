@@ -67,6 +67,13 @@ def test_open_items_show_what_is_owed_as_at_a_date_with_credits_apart(ledger: Le
         "61-90 40.00",
         "over-90 0",
     ]
+    assert ledger.ageing("2026-03-31", by_document=True) == [
+        "current 0",
+        "1-30 10.00",
+        "31-60 0",
+        "61-90 230.00",
+        "over-90 40.00",
+    ]
     assert ledger.open_items("2026-04-02") == ["INV-3 10.00 10.00 32 31-60"]
     assert ledger.unapplied("2026-04-02") == ["CRN-1 -50.50 -30.00", "PAY-2 -300.00 -30.00"]
 
