@@ -56,8 +56,18 @@ def record_interactions(connection: Connection[Any], interactions: Sequence[Inte
             newest[one.key] = one
     if not newest:
         return
-    known = queries.interaction_keys(connection, newest)
-    puts = [one for key, one in newest.items() if key not in known or one.version > known[key].version]
-    ids = {one.key: known[one.key].record_id if one.key in known else time_ordered_id() for one in puts}
-    queries.delete_interactions(connection, [known[one.key] for one in puts if one.key in known])
-    queries.put_interactions(connection, [(ids[one.key], one) for one in puts])
+    ids = {key: time_ordered_id() for key in newest}
+    puts = newest
+    # Nearly always all are new, and then the keys needn't be looked up before they are written.
+    if not queries.claim_interaction_keys(connection, [(ids[key], one) for key, one in newest.items()]):
+        known = {
+            key: home
+            for key, home in queries.interaction_keys(connection, newest).items()
+            if home.record_id != ids[key]
+        }
+        puts = {key: one for key, one in newest.items() if key not in known or one.version > known[key].version}
+        replaced = {key: known[key] for key in puts if key in known}
+        ids |= {key: home.record_id for key, home in replaced.items()}
+        queries.delete_interactions(connection, list(replaced.values()))
+        queries.put_interaction_keys(connection, [(ids[key], newest[key]) for key in replaced])
+    queries.put_interactions(connection, [(ids[key], one) for key, one in puts.items()])

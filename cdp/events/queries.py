@@ -174,7 +174,7 @@ def delete_interactions(connection: Connection[Any], gone: Sequence[InteractionH
 
 
 def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> None:
-    """Write interactions under their ids, and their keys."""
+    """Write interactions under their ids."""
     if not puts:
         return
     ids = [interaction_id for interaction_id, _ in puts]
@@ -198,14 +198,27 @@ def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "In
         "suspects": as_array([one.time_suspect for one in records]),
     }
     connection.execute(STATEMENTS["put_interactions"], given)
-    keys = {
-        "source_ids": given["source_ids"],
-        "external_ids": as_array([one.external_id for one in records]),
-        "record_ids": given["interaction_ids"],
-        "customer_ids": given["customer_ids"],
-        "versions": as_array([one.version for one in records]),
+
+
+def claim_interaction_keys(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> bool:
+    """Write the keys of interactions to be; whether all of them are new. Those known already stay as they are."""
+    return connection.execute(STATEMENTS["claim_interaction_keys"], _keys(puts)).rowcount == len(puts)
+
+
+def put_interaction_keys(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> None:
+    """Keys of known interactions, in a new version."""
+    if puts:
+        connection.execute(STATEMENTS["put_interaction_keys"], _keys(puts))
+
+
+def _keys(puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> dict[str, str]:
+    return {
+        "source_ids": as_array([one.source_id for _, one in puts]),
+        "external_ids": as_array([one.external_id for _, one in puts]),
+        "record_ids": as_array([record_id for record_id, _ in puts]),
+        "customer_ids": as_array([one.customer_id for _, one in puts]),
+        "versions": as_array([one.version for _, one in puts]),
     }
-    connection.execute(STATEMENTS["put_interaction_keys"], keys)
 
 
 def rehome(connection: Connection[Any], moves: Sequence[tuple[UUID, UUID, UUID]]) -> None:

@@ -106,8 +106,17 @@ SELECT source_id, external_id, record_id, customer_id, version
 FROM unnest(%(source_ids)s::uuid[], %(external_ids)s::text[]) AS wanted (source_id, external_id)
 JOIN interaction_key USING (source_id, external_id);
 
+-- name: claim_interaction_keys
+-- Keys of new interactions; known ones stay as they are.
+INSERT INTO interaction_key (source_id, external_id, record_id, customer_id, version)
+SELECT * FROM unnest(
+    %(source_ids)s::uuid[], %(external_ids)s::text[], %(record_ids)s::uuid[], %(customer_ids)s::uuid[],
+    %(versions)s::bigint[]
+)
+ON CONFLICT (source_id, external_id) DO NOTHING;
+
 -- name: put_interaction_keys
--- Keys of new interactions, and new versions of known ones.
+-- New versions of known interactions.
 INSERT INTO interaction_key (source_id, external_id, record_id, customer_id, version)
 SELECT * FROM unnest(
     %(source_ids)s::uuid[], %(external_ids)s::text[], %(record_ids)s::uuid[], %(customer_ids)s::uuid[],

@@ -346,7 +346,15 @@ def _tell_what_was_seen(
             for identifier in claim.said
         ],
     )
-    described = redrawn | {attached[key].customer_id for key, one in told.profiles.items() if one.traits}
+    described = redrawn | queries.told_anew(
+        connection,
+        [
+            (attached[key].customer_id, trait, value)
+            for key, one in told.profiles.items()
+            if attached[key].customer_id not in redrawn
+            for trait, (_, _, value) in one.traits.items()
+        ],
+    )
     seen: dict[UUID, datetime] = {}
     for key, one in told.profiles.items():
         home = attached[key].customer_id

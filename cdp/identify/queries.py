@@ -483,6 +483,18 @@ def put_traits(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, str
     _put(connection, "put_traits", names, encoded)
 
 
+def told_anew(connection: Connection[Any], told: Sequence[tuple[UUID, str, Any]]) -> set[UUID]:
+    """Of what was just told, (customer, trait, value): the customers whose golden traits it may change.
+
+    Where the golden value is the value told, it stays, whoever's it was and whoever's it is now.
+    """
+    if not told:
+        return set()
+    encoded = [(customer_id, trait, msgspec.json.encode(value).decode()) for customer_id, trait, value in told]
+    given = dict(zip(("customer_ids", "traits", "values"), _columns(encoded, 3), strict=True))
+    return {customer_id for (customer_id,) in connection.execute(STATEMENTS["told_anew"], given)}
+
+
 def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached, Attached, ToldAffiliation]]) -> None:
     """Persons' belonging: (organisation, person, what was told)."""
     rows = [

@@ -462,6 +462,13 @@ ON CONFLICT (customer_id, profile_id, trait) DO UPDATE SET
     value = excluded.value, stated_at = excluded.stated_at, message_id = excluded.message_id
 WHERE (excluded.stated_at, excluded.message_id COLLATE "C") > (held.stated_at, held.message_id COLLATE "C");
 
+-- name: told_anew
+-- Customers whose golden traits are not what was told of them; an unset one is null.
+SELECT DISTINCT customer_id
+FROM unnest(%(customer_ids)s::uuid[], %(traits)s::text[], %(values)s::jsonb[]) AS told (customer_id, trait, value)
+JOIN customer USING (customer_id)
+WHERE coalesce(customer.traits -> told.trait, 'null') <> told.value;
+
 -- name: refusals
 -- What was refused of these claims.
 SELECT claim_id, namespace, value, reason FROM refusal WHERE claim_id = ANY (%(claim_ids)s);

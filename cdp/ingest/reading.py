@@ -253,27 +253,32 @@ class _Reader:
     def _identifiers(self) -> Iterator[tuple[str, str]]:
         """Rule 1, those of use only; the user id first."""
         region = self._source.default_region
+        context = self._context
         found: list[tuple[str, Any]] = [
             (USER_ID, as_id(self._told.user_id)),
             (ANONYMOUS_ID, as_id(self._told.anonymous_id)),
-            *((EMAIL, traits.get("email")) for traits in self._all_traits()),
-            *((PHONE, traits.get("phone")) for traits in self._all_traits()),
-            ("device_token", _mapping(self._context.get("device")).get("token")),
         ]
-        external = self._context.get("externalIds")
-        found.extend(
-            (namespace_of(one["type"]) or "", one.get("id"))
-            for one in (external if isinstance(external, list) else ())
-            if isinstance(one, dict) and isinstance(one.get("type"), str) and one.get("collection", "users") == "users"
-        )
+        own = _mapping(self._told.traits if self._told.type == "identify" else None)
+        traits = _mapping(context.get("traits"))
+        if own or traits:
+            found += ((EMAIL, own.get("email")), (EMAIL, traits.get("email")))
+            found += ((PHONE, own.get("phone")), (PHONE, traits.get("phone")))
+        if "device" in context:
+            found.append(("device_token", _mapping(context["device"]).get("token")))
+        external = context.get("externalIds")
+        if isinstance(external, list):
+            found += (
+                (namespace_of(one["type"]) or "", one.get("id"))
+                for one in external
+                if isinstance(one, dict)
+                and isinstance(one.get("type"), str)
+                and one.get("collection", "users") == "users"
+            )
         for namespace, value in found:
-            text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-            if text and identify(namespace, text, region=region) is not None:
-                yield namespace, text
-
-    def _all_traits(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        own = self._told.traits if self._told.type == "identify" else None
-        return _mapping(own), _mapping(self._context.get("traits"))
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                text = str(value)
+                if text and identify(namespace, text, region=region) is not None:
+                    yield namespace, text
 
     def _link(self, one: Identifier, other: Identifier) -> Decision:
         return Decision(
@@ -303,7 +308,10 @@ def _text(value: Any) -> str | None:
 
 
 def _first(properties: Mapping[str, Any], *names: str) -> str | None:
-    return next((text for name in names if (text := _text(properties.get(name)))), None)
+    for name in names:
+        if name in properties and (text := _text(properties[name])):
+            return text
+    return None
 
 
 def _place(value: Any) -> str | None:
