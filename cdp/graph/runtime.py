@@ -9,7 +9,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from enum import Enum
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -368,8 +369,11 @@ class GraphExecutor(StrawberryGraphQLCoreExecutionContext):
         return self.complete_value(return_type, field_details_list, info, path, decoded, position_context)
 
     def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override] # static there; called on self
-        """In checked mode a leaf is JSON already: it must be one the type accepts, and stays as it is."""
-        if self.context_value.checked:
+        """In checked mode a leaf is JSON already: it must be one the type accepts, and stays as it is.
+
+        Not so what a resolver answered, such as a member of an enum: that is made JSON as always.
+        """
+        if self.context_value.checked and not isinstance(result, Enum | datetime):
             return_type.coerce_input_value(result)
             return result
         return super().complete_leaf_value(return_type, result)

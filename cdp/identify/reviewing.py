@@ -154,6 +154,15 @@ def staff_by_email(connection: Connection[Any], email: str) -> UUID | None:
     return None if row is None else row[0]
 
 
+def names_of(connection: Connection[Any], reviews: Sequence[Review]) -> dict[UUID, str]:
+    """What the customers and the staff that reviews name are called by now, by the ids that these name; none without a name."""
+    given = {
+        "customer_ids": [each for one in reviews for each in one.customer_ids],
+        "staff_ids": [one.assigned_staff_id for one in reviews if one.assigned_staff_id is not None],
+    }
+    return dict(connection.execute(STATEMENTS["names"], given).fetchall())
+
+
 def mistake_about(mistake: Mistake) -> Mistake:
     """A mistake of what a review asks for, said of the review."""
     return Mistake(code=mistake.code, message=mistake.message, field=("id",))

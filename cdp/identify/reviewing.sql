@@ -51,3 +51,13 @@ ON CONFLICT (review_id) DO NOTHING;
 -- name: staff_by_email
 -- Somebody of the staff, by e-mail address.
 SELECT staff_id FROM staff WHERE lower(email) = lower(%(email)s);
+
+-- name: names
+-- What customers are called by now, by any id they ever had, and staff.
+SELECT asked.customer_id, customer.name
+FROM unnest(%(customer_ids)s::uuid[]) AS asked (customer_id)
+LEFT JOIN customer_redirect AS moved ON moved.customer_id = asked.customer_id
+JOIN customer ON customer.customer_id = coalesce(moved.target_customer_id, asked.customer_id)
+WHERE customer.name IS NOT NULL
+UNION ALL
+SELECT staff_id, email FROM staff WHERE staff_id = ANY (%(staff_ids)s::uuid[]);

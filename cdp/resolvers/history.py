@@ -9,7 +9,6 @@ from sqlalchemy import (
     Uuid,
     any_,
     cast,
-    column,
     func,
     literal_column,
     null,
@@ -87,17 +86,9 @@ def profile_ids(row: Row) -> ColumnElement[Any]:
 
 def identifiers(row: Row, _arguments: Arguments) -> Rows:
     """The identifiers recorded with an event."""
-    each = func.jsonb_array_elements(row.c.identifiers).table_valued(column("pair"))
-    pair = each.c.pair
-    found = (
-        select(
-            func.jsonb_extract_path_text(pair, literal_column("'0'", Text)).label("namespace"),
-            func.jsonb_extract_path_text(pair, literal_column("'1'", Text)).label("value"),
-        )
-        .select_from(each)
-        .correlate(row)
-        .subquery()
-    )
+    pair = func.jsonb_array_elements(row.c.identifiers).column_valued("pair")
+    namespace, value = (func.jsonb_extract_path_text(pair, literal_column(f"'{place}'", Text)) for place in (0, 1))
+    found = select(namespace.label("namespace"), value.label("value")).correlate(row).subquery()
     return Rows(found, (true(),))
 
 

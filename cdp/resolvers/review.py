@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Uuid, func, or_, select
 
 from cdp.access.tables import staff
 from cdp.graph.compiler import Arguments
-from cdp.graph.declaration import Row, Rows
+from cdp.graph.declaration import Row, Rows, by
 from cdp.identify.tables import customer, customer_merge, customer_redirect, review
 
 
@@ -25,7 +25,7 @@ def customers(row: Row, _arguments: Arguments) -> Rows:
     """Those it is about, as they are by now. Crosses from the queue to customers: a second statement when distributed."""
     found = customer.alias()
     wanted = or_(*(found.c.customer_id == _now(row, each) for each in (row.c.one_customer_id, row.c.other_customer_id)))
-    return Rows(found, (wanted,))
+    return Rows(found, (wanted,), (by("customer_id"),))
 
 
 def assignee(row: Row, _arguments: Arguments) -> Rows:

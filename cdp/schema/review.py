@@ -64,7 +64,7 @@ class Review(Node):
     )
     customers: list[Customer] = many(
         resolvers.customers,
-        "The customers it is about, as they are by now: one in quarantine, two that may be one, none of a shared value.",
+        "The customers it is about, as they are by now, older first: one in quarantine, two that may be one, none of a value.",
         most=2,
     )
     weight: float | None = scalar(
