@@ -31,18 +31,19 @@ def import_files(
     """Import files of records; exit status 1 when lines were rejected. A killed import goes on where it stopped."""
     import json
 
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from cdp.db.engine import connect
     from cdp.ingest.files import import_file
-    from cdp.ingest.importing import find_source, import_kind
+    from cdp.ingest.importing import ImportCount, find_source, import_kind
     from cdp.logs import configure
 
     settings = load_settings()
     configure(settings)
     known_kind = import_kind(kind)
     told: dict[str, dict[str, object]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    counts = TextColumn("{task.fields[records]:,} records, {task.fields[rejected]:,} rejected")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), counts, TimeRemainingColumn())
     with (
         database(settings) as url,
         connect(url, "cdp_app", autocommit=True) as connection,
@@ -50,14 +51,19 @@ def import_files(
     ):
         known_source = find_source(connection, source)
         for file in files:
-            task = progress.add_task(file.name, total=file.stat().st_size)
+            task = progress.add_task(file.name, total=file.stat().st_size, records=0, rejected=0)
+
+            def tell(end: int, so_far: ImportCount, task: TaskID = task) -> None:
+                records = so_far.accepted + so_far.rejected
+                progress.update(task, completed=end, records=records, rejected=so_far.rejected)
+
             count = import_file(
                 connection,
                 known_source,
                 known_kind,
                 file,
                 from_start=from_start,
-                at_byte=lambda end, task=task: progress.update(task, completed=end),  # type: ignore[misc]
+                tell=tell,
             )
             told[str(file)] = {
                 "accepted": count.accepted,

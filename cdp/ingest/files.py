@@ -43,9 +43,10 @@ def import_file(
     file: Path,
     *,
     from_start: bool = False,
-    at_byte: Callable[[int], None] = lambda _end: None,
+    tell: Callable[[int, ImportCount], None] = lambda _end, _count: None,
 ) -> ImportCount:
-    """Import one file; `at_byte` hears how far it is. The counts include what a killed import had done before.
+    """Import one file; `tell` hears after each chunk how many bytes of it are done, and what became of the records. The counts
+    include what a killed import had done before.
 
     `connection` is an autocommit one. Raises InvalidField for a suffix or CSV header that can't be right.
     """
@@ -60,6 +61,7 @@ def import_file(
         opened.seek(before.end)
         records = read(kind, form, _blocks(opened.read), header=header, start=before.end, start_line=before.line)
         now = msgspec.structs.replace(before)
+        tell(before.end, _count(before))
 
         def after_chunk(chunk: Chunk, count: ImportCount) -> None:
             for rejection in chunk.rejections:
@@ -70,13 +72,18 @@ def import_file(
             now.unchanged = before.unchanged + count.unchanged
             now.rejected = before.rejected + count.rejected
             _replace(progress_file, msgspec.json.encode(now))
-            at_byte(chunk.end)
+            tell(chunk.end, _count(now))
 
         import_records(connection, source, kind, records, after_chunk)
+        tell(opened.tell(), _count(now))  # behind the last record there may be empty lines
     progress_file.unlink(missing_ok=True)
     if not now.rejected:
         rejected_file.unlink()
-    return ImportCount(accepted=now.accepted, unchanged=now.unchanged, rejected=now.rejected)
+    return _count(now)
+
+
+def _count(progress: Progress) -> ImportCount:
+    return ImportCount(accepted=progress.accepted, unchanged=progress.unchanged, rejected=progress.rejected)
 
 
 def _blocks(read_bytes: Callable[[int], bytes]) -> Iterator[bytes]:

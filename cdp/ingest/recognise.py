@@ -19,8 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cdp.access.audit import actor_of
 from cdp.access.tokens import authenticate
-from cdp.access.viewer import Scope
+from cdp.access.viewer import Scope, Tool
 from cdp.access.visitor_tokens import Visitor, VisitorTokenInvalid, read
 from cdp.db.ids import format_id
 from cdp.errors import CdpError, Forbidden, InvalidField, TooLarge, Unauthenticated, Unavailable
@@ -63,7 +64,7 @@ class OnlyYourself(Forbidden):
 
 
 def recognise_routes(settings: Settings) -> list[Route]:
-    """Both routes. `app.state` holds `graph` (Graph, that can write) and `tokens`."""
+    """Both routes. `app.state` holds `graph` (Graph, that can write), `tokens` and `audit`."""
     door = _Door(settings)
     return [
         Route("/v1/recognise", door.endpoint(door.recognise), methods=["GET", "OPTIONS"], name="recognise"),
@@ -110,8 +111,8 @@ class _Door:
             raise VisitorTokenMissing
         if shown.startswith(VISITOR_PREFIX):
             return await self._visitors_own(request, shown)
-        await authenticate(request, Scope.GRAPH_PII)
-        return await _of_anybody(request)
+        tool = await authenticate(request, Scope.GRAPH_PII)
+        return await _of_anybody(request, tool)
 
     async def visitor(self, request: Request) -> Response:
         """A token: for a page, or for whom a server vouches."""
@@ -177,14 +178,19 @@ async def _own_words(connection: AsyncConnection[Any], visitor: Visitor, source:
     return of_user(found.traits, found.waiting, source.told, known=found.is_known, allowed=source.traits)
 
 
-async def _of_anybody(request: Request) -> Response:
+async def _of_anybody(request: Request, tool: Tool) -> Response:
     named = _named(request)
+    if tool.acting_for is not None:
+        request.app.state.audit.require_room()
     async with _connection(request) as connection:
         found, more_waits = await recognise(connection, named)
     if more_waits:
         await _catch_up(request, named)
         async with _connection(request) as connection:
             found, _ = await recognise(connection, named)
+    if tool.acting_for is not None and found is not None:  # as for what is asked of the graph
+        read_one = actor_of(tool).did("read", format_id("cus", found.customer_id), fields=["recognise"])
+        request.app.state.audit.read([read_one])
     return _json(_shown(found))
 
 

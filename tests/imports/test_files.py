@@ -103,10 +103,14 @@ def test_a_killed_import_goes_on_where_it_stopped(
     done_before = json.loads(progress.read_bytes())["accepted"]
     assert 0 < done_before < 5988
 
-    heard: list[int] = []
-    count = import_file(connection, find_source(connection, "erp"), "customers", file, at_byte=heard.append)
+    heard: list[tuple[int, int]] = []
+    source = find_source(connection, "erp")
+    count = import_file(
+        connection, source, "customers", file, tell=lambda end, count: heard.append((end, count.accepted))
+    )
     assert (count.accepted, count.rejected) == (5988, 12)
-    assert len(heard) <= 6 - done_before // 1000
+    assert (heard[0][1], heard[-1]) == (done_before, (file.stat().st_size, 5988))
+    assert len(heard) - 2 <= 6 - done_before // 1000
     rejected = [json.loads(line) for line in (tmp_path / f"{file.name}.rejected.ndjson").read_text().splitlines()]
     first = 2 if suffix == "csv" else 1
     assert [one["line"] for one in rejected] == [first + n for n in range(6000) if n % 500 == 7]
@@ -130,13 +134,43 @@ def test_rejections_written_by_a_chunk_that_is_done_again_are_told_once(
     file.write_text("\n".join(json.dumps(one) for one in records))
     source = find_source(connection, "erp")
 
-    def killed(_end: int) -> None:
-        raise KeyboardInterrupt
+    def killed(end: int, _count: object) -> None:
+        if end:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_file(connection, source, "customers", file, at_byte=killed)
+        import_file(connection, source, "customers", file, tell=killed)
     rejected = tmp_path / "a.ndjson.rejected.ndjson"
     told = rejected.read_text()
     rejected.write_text(told + '{"line": 1200, "of": "a chunk whose progress was not written"}\n')
     count = import_file(connection, source, "customers", file)
     assert (count.accepted, count.rejected, rejected.read_text()) == (1499, 1, told)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\n\r\n\r\n"])
+def test_progress_is_told_in_bytes_and_records_and_ends_at_the_files_end(
+    connection: Connection[tuple[object, ...]], tmp_path: Path, end: str
+) -> None:
+    file = tmp_path / "people.csv"
+    rows = [f'c-{number},"Name {number}\nof two lines",c{number}@x.test' for number in range(2_500)]
+    rows[1_200] = "c-bad,Nobody,nowhere"
+    file.write_text("\ufeff" + end[:2].join(["external_id,name,email", *rows]) + end, encoding="utf-8", newline="")
+    told: list[tuple[int, int, int]] = []
+    source = find_source(connection, "erp")
+    import_file(
+        connection, source, "customers", file, tell=lambda at, count: told.append((at, count.accepted, count.rejected))
+    )
+    size = file.stat().st_size
+    assert [(accepted, rejected) for _, accepted, rejected in told] == [
+        (0, 0),
+        (1_000, 0),
+        (1_999, 1),
+        (2_499, 1),
+        (2_499, 1),
+    ]
+    places = [at for at, _, _ in told]
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, size)
+    assert all(
+        abs(at / size - records / 2_500) < 0.02 for at, records in zip(places[1:4], (1_000, 2_000, 2_500), strict=True)
+    )

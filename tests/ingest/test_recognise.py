@@ -4,6 +4,7 @@ counts before it is stitched. No worker runs here but where a test says so.
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ import psycopg
 import pytest
 
 from cdp.access.people import NewClient, create_client
-from cdp.access.viewer import READ_SCOPES, Scope
+from cdp.access.tokens import TokenVerifier
+from cdp.access.viewer import READ_SCOPES, Scope, Tool
 from cdp.access.visitor_tokens import Visitor, VisitorTokenInvalid, read, sign
 from cdp.app import create_app
 from cdp.db.engine import connect
@@ -403,3 +405,21 @@ def test_when_a_stitcher_takes_too_long_what_is_known_is_the_answer(
         assert desk.graph(("user_id", "u-ana"))["name"] == "Ana Berg"
         other.rollback()
     assert desk.anybody("user_id=u-ana")["name"] == "Ana Holm"
+
+
+def test_whom_a_person_of_the_staff_recognised_is_on_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.tell(**ana("a-1"))
+    desk.drain()
+
+    async def sam(_self: TokenVerifier, _token: str) -> Tool:
+        return Tool(client_id="console", scopes=frozenset({Scope.GRAPH_PII}), acting_for="sam")
+
+    bearer = desk.bearer()
+    monkeypatch.setattr(TokenVerifier, "tool", sam)
+    known = desk.http.get("/v1/recognise?user_id=u-ana", headers=bearer).json()
+    assert desk.http.get("/v1/recognise?user_id=nobody", headers=bearer).json() == {"known": False}
+    statement = "SELECT event, actor, client_id, target, details FROM audit_record WHERE actor = 'sam'"
+    deadline = time.monotonic() + 10
+    while not (found := desk.run(statement)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found == [("read", "sam", "console", known["id"], {"fields": ["recognise"]})]
