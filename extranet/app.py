@@ -54,6 +54,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         async with (
             open_access(settings) as access,
             open_graph(url, "cdp_portal", limits=limits_of(settings), writes=url) as graph,
+            access.allowances() as graph.allowances,
         ):
             app.state.portal = Portal(
                 settings=settings,

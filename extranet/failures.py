@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from cdp.errors import CdpError, Invalid, Unavailable
+from cdp.errors import CdpError, Invalid, TooManyRequests, Unavailable
 from extranet import languages
 from extranet.formats import FALLBACK_TIME_ZONE, formats_for
 from extranet.portal import Portal, Visit, render
@@ -28,6 +28,7 @@ TITLES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({
     403: (N_("That isn’t open to you"), N_("Ask your company’s administrator if you think it should be.")),
     404: (N_("There is nothing here"), N_("The page doesn’t exist, or it isn’t yours to see.")),
     405: (N_("That didn’t work"), N_("This address can’t be used in that way.")),
+    429: (N_("That was too much at once"), N_("Please wait a little and try again.")),
     500: (N_("Something broke on our side"), N_("It has been noted, and nothing of yours was changed. Please try again.")),
     503: (N_("We can’t answer just now"), N_("Please try again in a minute.")),
 })  # fmt: skip
@@ -47,7 +48,8 @@ async def refused(request: Request, error: Exception) -> Response:
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("page failed", code=error.code, reason=error.ids.get("reason"))
     says = error.message if isinstance(error, Invalid) or error.http_status == HTTPStatus.FORBIDDEN else None
-    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else None
+    says_when = isinstance(error, Unavailable | TooManyRequests)
+    headers = {"Retry-After": str(error.ids["retry_after_seconds"])} if says_when else None
     return page(request, error.http_status, says=says, headers=headers)
 
 

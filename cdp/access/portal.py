@@ -9,7 +9,7 @@ It works over the database role `cdp_portal` only, which may do nothing here but
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from cdp.access.allowances import Allowances, shared_allowances, too_many
 from cdp.access.clients import EXTRANET_CLIENT_ID, extranet_client_secret
 from cdp.access.cookies import SecretCookie, comes_from
 from cdp.access.devices import device
@@ -28,6 +29,7 @@ from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_s
 from cdp.db.engine import open_pool
 from cdp.db.statements import load_statements
 from cdp.errors import CdpError, Forbidden, NotFound
+from cdp.limits import read_rate
 from cdp.settings import Settings, SettingsError
 
 __all__ = [
@@ -82,6 +84,8 @@ class PortalAccess:
         self._pool = pool
         self._relying_party = relying_party
         self._extranet_url = settings.extranet_url
+        self._exports = read_rate(settings.rate_exports)
+        self._members = read_rate(settings.rate_graphql_member)
         self._origin = _origin(settings.extranet_url)
         self._security_url = f"{settings.issuer}/security" if settings.issuer_is_embedded else None
         secure = settings.extranet_url.startswith("https://")
@@ -242,6 +246,27 @@ class PortalAccess:
         )
         if not is_new:
             raise LogoutRefused(problem="it came before")
+
+    async def take_away(self, request: Request, *, what: str, form: str) -> None:
+        """Have it recorded that the member whose request this is takes a file away: what it tells of, and its form.
+
+        Raises TooManyRequests, which is recorded too, beyond CDP_RATE_EXPORTS.
+        """
+        rate = self._exports
+        wait_seconds = await self._ask(
+            "export",
+            session=digest(self._session.read(request) or ""),
+            what=what,
+            form=form,
+            seconds=rate.seconds_each if rate else 0.0,
+            most=float(rate.seconds) if rate else 0.0,
+        )
+        if wait_seconds > 0:
+            raise too_many(wait_seconds)
+
+    def allowances(self) -> AbstractAsyncContextManager[Allowances]:
+        """How much members may ask of the graph in a while, counted for all processes."""
+        return shared_allowances(lambda: self._pool, member=self._members)
 
     def check_csrf(self, request: Request, form: Mapping[str, Any], session: Session) -> None:
         """Raise CrossSiteRequest unless the request comes from this site and `form["csrf_token"]` is the session's.

@@ -93,6 +93,7 @@ async def pdf(visit: Visit) -> Response:
 
 async def _file(visit: Visit, ending: str, make: Maker) -> Response:
     found = await snapshot(visit, whole=True)
+    await visit.portal.access.take_away(visit.request, what="issued statement", form=ending)
     content = found.file(ending)
     if content is None:
         made = await make(visit, found)

@@ -31,7 +31,7 @@ MOST_ON_PAPER: Final = 2_500
 
 async def csv(visit: Visit) -> Response:
     """The whole statement as CSV, streamed page by page."""
-    asked, answered = await _ask(visit)
+    asked, answered = await _ask(visit, "csv")
     if answered is None:
         return sheet(visit, asked, None)
     if answered.kind is Kind.OPEN_ITEM:
@@ -44,7 +44,7 @@ async def csv(visit: Visit) -> Response:
 
 async def xlsx(visit: Visit) -> Response:
     """The whole statement as a workbook."""
-    asked, answered = await _ask(visit)
+    asked, answered = await _ask(visit, "xlsx")
     if answered is None:
         return sheet(visit, asked, None)
     book = StatementBook(answered, visit.portal.settings)
@@ -61,7 +61,7 @@ async def xlsx(visit: Visit) -> Response:
 
 async def pdf(visit: Visit) -> Response:
     """The whole statement as a tagged PDF (PDF/UA-1)."""
-    asked, answered = await _ask(visit)
+    asked, answered = await _ask(visit, "pdf")
     if answered is None:
         return sheet(visit, asked, None)
     found = answered.statement
@@ -79,8 +79,11 @@ async def pdf(visit: Visit) -> Response:
     return Response(made, media_type=PDF, headers=_attachment(answered, "pdf"))
 
 
-async def _ask(visit: Visit) -> tuple[Asked, Answered | None]:
-    return await ask_statement(visit, read_statement(visit), {"whole": True, "first": PAGE_SIZE})
+async def _ask(visit: Visit, ending: str) -> tuple[Asked, Answered | None]:
+    asked, answered = await ask_statement(visit, read_statement(visit), {"whole": True, "first": PAGE_SIZE})
+    if answered is not None:
+        await visit.portal.access.take_away(visit.request, what="statement", form=ending)
+    return asked, answered
 
 
 def _attachment(answered: Answered, ending: str) -> dict[str, str]:
