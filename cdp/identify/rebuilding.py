@@ -37,11 +37,7 @@ CHUNK: Final = 1_000
 DESCRIBED: Final = 10_000
 """Customers described in one transaction."""
 
-_ROW: Final = np.dtype([
-    ("fields", ">i2"), ("first_width", ">i4"), ("first", ">i8"), ("second_width", ">i4"), ("second", ">i8"),
-    ("third_width", ">i4"), ("third", ">i4"),
-])  # fmt: skip
-_HEADER_BYTES: Final = 19
+_ARRAY_HEADER_BYTES: Final = 20
 
 What = Literal["customer", "profile", "key", "identifier", "refusal", "quarantine", "description"]
 
@@ -117,6 +113,7 @@ def _go_over(connection: Connection[Any], rules: Rules, progress: Progress, *, m
     progress("reading claims", 0, 1)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("SET LOCAL work_mem = '256MB'")
         survey = _survey(connection, rules)
     differences = survey.differences
     if mend:
@@ -136,7 +133,7 @@ def _go_over(connection: Connection[Any], rules: Rules, progress: Progress, *, m
 
 
 def _survey(connection: Connection[Any], rules: Rules) -> _Survey:
-    edges = Edges.of(*copied(connection, "edges"))
+    edges = Edges.of(*read(connection, "edges"))
     spaces = dict(connection.execute(STATEMENTS["namespaces"]).fetchall())
     profile_space = next((code for code, name in spaces.items() if name == PROFILE), 0)
     nobodys = _nobodys(connection, edges, rules, profile_space=profile_space)
@@ -163,10 +160,10 @@ def _survey(connection: Connection[Any], rules: Rules) -> _Survey:
 
 def _stored(connection: Connection[Any]) -> tuple[Conclusions, Hashes]:
     """What is stored; and the identifiers that are marked as nobody's."""
-    nodes, homes, marks = copied(connection, "stored_profiles")
-    owned, owners, shared = copied(connection, "stored_owners")
-    shown, shown_by, _ = copied(connection, "stored_shown")
-    customers, _, kinds = copied(connection, "stored_customers")
+    nodes, homes, marks = read(connection, "stored_profiles")
+    owned, owners, shared = read(connection, "stored_owners")
+    shown, shown_by, _ = read(connection, "stored_shown")
+    customers, _, kinds = read(connection, "stored_customers")
     conclusions = Conclusions(
         profiles=(nodes, homes, marks % 2 == 1, marks >= 2),  # noqa: PLR2004 — two flags
         owners=(owned[shared == 0], owners[shared == 0]),
@@ -268,12 +265,24 @@ def _describe(connection: Connection[Any], progress: Progress, *, mend: bool) ->
         after, done = rows[-1][0], done + len(rows)
 
 
-def copied(connection: Connection[Any], statement: str) -> tuple[Hashes, Hashes, Any]:
-    """A COPY of three numbers a row, as three arrays."""
-    with connection.cursor() as cursor, cursor.copy(STATEMENTS[statement]) as copy:
-        told = b"".join(copy)
-    rows = np.frombuffer(told, dtype=_ROW, offset=_HEADER_BYTES, count=(len(told) - _HEADER_BYTES) // _ROW.itemsize)
-    return rows["first"].astype(np.int64), rows["second"].astype(np.int64), rows["third"].astype(np.int32)
+def read(connection: Connection[Any], statement: str) -> tuple[Hashes, Hashes, Any]:
+    """Three numbers a row, as three arrays."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(STATEMENTS[statement])
+        found = cursor.pgresult
+        assert found is not None  # noqa: S101 — it was just executed
+        wide, narrow = np.dtype([("width", ">i4"), ("it", ">i8")]), np.dtype([("width", ">i4"), ("it", ">i4")])
+        columns = [
+            [_elements(found.get_value(row, column), kind) for row in range(found.ntuples)]
+            for column, kind in enumerate((wide, wide, narrow))
+        ]
+    one, other, third = (np.concatenate(parts) if parts else np.empty(0, dtype=np.int64) for parts in columns)
+    return one.astype(np.int64), other.astype(np.int64), third.astype(np.int32)
+
+
+def _elements(array: bytes | None, kind: np.dtype[Any]) -> Any:
+    """The elements of a one-dimensional array in PostgreSQL's binary form."""
+    return np.frombuffer(array or b"", dtype=kind, offset=_ARRAY_HEADER_BYTES)["it"]
 
 
 def _numbers(connection: Connection[Any], statement: str) -> Hashes:

@@ -112,7 +112,7 @@ def screen(
     `decided`, `full`: nodes that point at nobody, that people decided about, that have enough claims.
     """
     nodes, claims, node_of, claim_of, space = edges.nodes, edges.claims, edges.node_of, edges.claim_of, edges.spaces
-    is_nobodys = np.isin(nodes, nobodys)
+    is_nobodys = _among(nodes, nobodys)
     label = connected(edges, ~is_nobodys[node_of])
     count = int(label.max(initial=-1)) + 1
     at, of = label[: len(nodes)], label[len(nodes) :]
@@ -129,8 +129,8 @@ def screen(
     suspect |= np.bincount(at[is_profile], minlength=count) >= rules.size.profiles
     suspect[at[np.bincount(node_of, minlength=len(nodes)) >= rules.size.statements]] = True
     suspect[of[np.unique(claim_of[is_nobodys[node_of]])]] = True
-    suspect[at[np.isin(nodes, decided) | np.isin(nodes, full)]] = True
-    suspect[of[np.isin(claims, stored.refused)]] = True
+    suspect[at[_among(nodes, decided) | _among(nodes, full)]] = True
+    suspect[of[_among(claims, stored.refused)]] = True
 
     place, found = _places(nodes, stored.profiles[0])
     customers = np.unique(stored.profiles[1])
@@ -148,14 +148,15 @@ def screen(
     profiles = np.bincount(where, minlength=count)
     suspect |= (organisations > 0) & (organisations < profiles)
     suspect |= (profiles > 0) & (np.bincount(where[stored.profiles[3][found]], minlength=count) != 1)
-    suspect[at[is_profile & ~np.isin(nodes, stored.profiles[0])]] = True
+    is_profile_lost = is_profile.copy()
+    is_profile_lost[place[found]] = False
+    suspect[at[is_profile_lost]] = True
 
     lost = _compare_customers(stored, customers, lives, organisations > 0, suspect)
     suspect[lives[lost]] = True
-    unclaimed = _compare_owners(stored, (nodes, at), (home, customers, lives), suspect)
+    unclaimed, is_owned = _compare_owners(stored, (nodes, at), (home, customers, lives), suspect)
     unclaimed = np.setdiff1d(unclaimed, decided)
-    missing = counted & ~np.isin(nodes, stored.owners[0]) & (home[at] != NOBODY)
-    suspect[at[missing]] = True
+    suspect[at[counted & ~is_owned & (home[at] != NOBODY)]] = True
 
     first = np.full(count, NOBODY)
     first[at[is_profile][::-1]] = np.flatnonzero(is_profile)[::-1]
@@ -171,16 +172,18 @@ def _compare_customers(
     where = lives[place[found]]
     wrong = (is_organisation[where] != stored.customers[1][found]) | stored.customers[2][found]
     suspect[where[wrong & (where != NOBODY)]] = True
-    lost = np.flatnonzero(~np.isin(customers, stored.customers[0]))
+    lost = np.flatnonzero(~_among(customers, stored.customers[0]))
     return lost[lives[lost] != NOBODY]
 
 
 def _compare_owners(
     stored: Conclusions, of_nodes: tuple[Hashes, Any], of_customers: tuple[Any, Hashes, Any], suspect: NDArray[np.bool_]
-) -> Hashes:
-    """Mark components whose identifiers are another's, or shown otherwise than owned; identifiers that nobody claims."""
+) -> tuple[Hashes, NDArray[np.bool_]]:
+    """Mark components whose identifiers are another's, or shown otherwise than owned. Identifiers that nobody claims, and which
+    nodes are owned.
+    """
     (nodes, at), (home, customers, lives) = of_nodes, of_customers
-    unclaimed = []
+    unclaimed, held = [], []
     for told in (stored.owners, stored.shown):
         place, found = _places(nodes, told[0])
         owner, known = _places(customers, told[1][found])
@@ -190,11 +193,20 @@ def _compare_owners(
         elsewhere = lives[owner[wrong & known]]
         suspect[elsewhere[elsewhere != NOBODY]] = True
         unclaimed += [told[0][~found], told[0][found][(home[where] == NOBODY) | ~known]]
-    for one, other in ((stored.owners, stored.shown), (stored.shown, stored.owners)):
-        place, found = _places(nodes, one[0])
-        gone = ~np.isin(one[0][found], other[0])
-        suspect[at[place[found][gone]]] = True
-    return np.unique(np.concatenate(unclaimed))
+        is_held = np.zeros(len(nodes), dtype=bool)
+        is_held[place[found]] = True
+        held.append(is_held)
+    is_owned, is_shown = held
+    suspect[at[is_owned != is_shown]] = True
+    return np.unique(np.concatenate(unclaimed)), is_owned
+
+
+def _among(ordered: Hashes, wanted: Hashes) -> NDArray[np.bool_]:
+    """Which of the ordered values are wanted."""
+    place, found = _places(ordered, wanted)
+    chosen = np.zeros(len(ordered), dtype=bool)
+    chosen[place[found]] = True
+    return chosen
 
 
 def _places(ordered: Hashes, wanted: Hashes) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

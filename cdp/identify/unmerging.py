@@ -122,7 +122,7 @@ class _Sides:
         for claim in component.claims.values():
             if claim.profile_id in self.theirs:
                 theirs.update(claim.identifiers)
-            elif component.stored[claim.profile_id].customer_id == self.home:
+            elif not claim.is_set_aside and component.stored[claim.profile_id].customer_id == self.home:
                 only_ours |= {profile_node(claim.profile_id), *claim.identifiers}
         only_ours -= theirs
         ends = {decision.one, decision.other}
