@@ -13,7 +13,6 @@ keys = typer.Typer(help="Keys that the embedded issuer signs tokens with.")
 commands.add_typer(keys, name="keys")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_ACTOR = "command line"
 
 
 @keys.command("list")
@@ -48,12 +47,13 @@ def rotate_the_keys(
     as_json: AsJson = False,
 ) -> None:
     """Make a new signing key. It signs in two minutes; the old one verifies until what it signed has expired."""
+    from cdp.access.audit import OPERATOR
     from cdp.access.issuer.rotation import rotate_keys
     from cdp.db.engine import connect
 
     settings = _embedded(load_settings())
     with database(settings) as url, connect(url) as connection:
-        made = _told(rotate_keys(connection, settings, at_once=at_once, actor=_ACTOR))
+        made = _told(rotate_keys(connection, settings, at_once=at_once, actor=OPERATOR))
     _say(made, f"{made['kid']} signs from {made['signs_from']}.", as_json=as_json)
 
 
@@ -62,12 +62,13 @@ def withdraw_a_key(
     kid: Annotated[str, typer.Argument(help="The key, as `cdp keys list` names it.")], *, as_json: AsJson = False
 ) -> None:
     """Believe nothing more that a key signed, within seconds: for a key that got out. People and tools sign in again."""
+    from cdp.access.audit import OPERATOR
     from cdp.access.issuer.rotation import withdraw_key
     from cdp.db.engine import connect
 
     settings = _embedded(load_settings())
     with database(settings) as url, connect(url) as connection:
-        withdraw_key(connection, settings, kid, actor=_ACTOR)
+        withdraw_key(connection, settings, kid, actor=OPERATOR)
     _say({"kid": kid, "state": "withdrawn"}, f"{kid} is withdrawn.", as_json=as_json)
 
 

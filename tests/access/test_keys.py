@@ -7,6 +7,7 @@ import pytest
 from joserfc import jws
 from typer.testing import CliRunner
 
+from cdp.access.audit import OPERATOR
 from cdp.access.issuer.rotation import NoSuchKey, list_keys, rotate_keys, withdraw_key
 from cdp.cli import app
 from cdp.db.engine import connect
@@ -17,7 +18,7 @@ from tests.access.world import API, EXTRANET, ISSUER, Stage, World, client_token
 
 def rotate(world: World, *, at_once: bool = False) -> str:
     with connect(world.url) as connection:
-        return rotate_keys(connection, world.settings, at_once=at_once, actor="test").kid
+        return rotate_keys(connection, world.settings, at_once=at_once, actor=OPERATOR).kid
 
 
 def states(world: World) -> dict[str, str]:
@@ -87,9 +88,9 @@ async def test_what_a_withdrawn_key_signed_is_refused_within_seconds_and_another
     token, kid = await fresh_token(stage, visitor)
     assert (await ask(visitor, token)).status_code == 200
     with connect(stage.world.url) as connection:
-        withdraw_key(connection, stage.world.settings, kid, actor="test")
+        withdraw_key(connection, stage.world.settings, kid, actor=OPERATOR)
         with pytest.raises(NoSuchKey):
-            withdraw_key(connection, stage.world.settings, kid, actor="test")
+            withdraw_key(connection, stage.world.settings, kid, actor=OPERATOR)
     hurry(monkeypatch, 3)  # what is remembered of the keys themselves is not three seconds old yet
     assert (await ask(visitor, token)).json()["problem"] == "it was revoked"
     hurry(monkeypatch, 60)

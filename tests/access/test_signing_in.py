@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
+from cdp.access.issuer.logout_notices import send_due_notices
 from cdp.access.people import create_membership
 from cdp.access.viewer import Role
 from cdp.db.engine import connect
@@ -222,6 +223,66 @@ async def test_signing_out_at_the_issuer_ends_the_session_here_by_the_back_chann
         "SELECT outcome, reason FROM audit_record WHERE event = 'sign_out' AND reason IS NOT NULL"
     )
     assert told == [("done", "back_channel")]
+
+
+async def test_a_logout_token_of_ours_works_once_and_garbage_never(
+    visitor: httpx2.AsyncClient, issuer: IssuerUnderTest, stage: Stage
+) -> None:
+    address = f"{EXTRANET}/auth/back-channel-logout"
+    for form in ({}, {"logout_token": "garbage"}, {"logout_token": "a" * 20_000}):
+        assert (await visitor.post(address, data=form or {"a": "b"})).json()["code"] == "logout_refused"
+    if not issuer.is_ours:
+        return
+    await signed_in(visitor, issuer, "fina")
+    id_token = await stage.access._id_token(next(str(c.value) for c in visitor.cookies.jar if c.name == "sid"))
+    refused = await visitor.post(address, data={"logout_token": id_token or ""})
+    assert refused.json()["problem"] == "it speaks of no logout"
+    await end_at_issuer(visitor, issuer)
+    notices = stage.world.execute("SELECT client_id, attempts FROM logout_notice")
+    assert notices == [("extranet", 0)]
+    sent: list[str] = []
+
+    async def keep(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.content.decode())
+        return httpx2.Response(503 if len(sent) == 1 else 200)
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(keep)) as http:
+        assert await send_due_notices(lambda: stage.pool, stage.world.settings, http) == 0  # nobody took it
+        assert await send_due_notices(lambda: stage.pool, stage.world.settings, http) == 0  # not due again yet
+        stage.world.execute("UPDATE logout_notice SET due_at = now()")
+        assert await send_due_notices(lambda: stage.pool, stage.world.settings, http) == 1
+    assert stage.world.execute("SELECT count(*) FROM logout_notice") == [(0,)]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await visitor.post(address, content=sent[1], headers=headers)).status_code == 200
+    assert await session(visitor) is None
+    again = await visitor.post(address, content=sent[1], headers=headers)
+    assert (again.status_code, again.json()["problem"]) == (400, "it came before")
+
+
+async def test_ones_own_sessions_are_listed_and_ended_one_by_one_or_all(issuer: IssuerUnderTest, stage: Stage) -> None:
+    async with stage.browser() as phone, stage.browser() as desk, stage.browser() as other:
+        phone.headers["User-Agent"] = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1"
+        await signed_in(phone, issuer, "fina")
+        await signed_in(desk, issuer, "fina")
+        await signed_in(other, issuer, "bodo")
+        listed = (await desk.get(f"{EXTRANET}/sessions")).json()
+        assert [(device, is_current) for _, device, _, is_current in listed] == [
+            ("Unknown browser", True),
+            ("Safari on iPhone", False),
+        ]
+        of_bodo = (await other.get(f"{EXTRANET}/sessions")).json()[0][0]
+        for named, ends in ((of_bodo, False), ("none", False), (listed[1][0], True), (listed[1][0], False)):
+            answer = await desk.post(f"{EXTRANET}/sessions/end?session={named}")
+            assert answer.json() is ends
+        assert await session(phone) is None
+        if issuer.is_ours:  # nor does the issuer let the phone in again without asking
+            again = await follow(phone, await phone.get(f"{EXTRANET}/sign-in"), until=EXTRANET)
+            assert again.status_code == 200
+        done = await desk.post(f"{EXTRANET}/sessions/end-all")
+        assert done.headers["clear-site-data"] == '"cache", "storage"'
+        assert await session(desk) is None
+        assert (await session(other))["name"] == "Bodo"
+        assert (await phone.get(f"{EXTRANET}/sessions")).json() == []
 
 
 async def test_a_fresh_sign_in_can_be_asked_for_and_the_issuer_says_when_it_was(

@@ -14,8 +14,8 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
+from cdp.access.audit import Actor, record
 from cdp.access.issuer.signing_keys import new_key_row
-from cdp.access.noting import note
 from cdp.db.statements import load_statements
 from cdp.errors import NotFound
 from cdp.settings import Settings
@@ -49,16 +49,16 @@ def list_keys(connection: Connection[Any]) -> Sequence[KnownKey]:
         return cursor.execute(_SQL["every_signing_key"]).fetchall()
 
 
-def rotate_keys(connection: Connection[Any], settings: Settings, *, at_once: bool = False, actor: str) -> KnownKey:
+def rotate_keys(connection: Connection[Any], settings: Settings, *, at_once: bool = False, actor: Actor) -> KnownKey:
     """Make a new key, which signs in two minutes, or `at_once`, and retires the one before it; answers the new one."""
     connection.execute(_SQL["lock_signing_keys"])
     made = new_key_row(settings)
     connection.execute(_SQL["rotate_signing_keys"], {**made, "after_seconds": 0 if at_once else LEAD_SECONDS})
-    note(connection, "keys_rotated", actor=actor, kid=made["kid"], at_once=at_once)
+    record(connection, actor.did("keys_rotated", kid=made["kid"], at_once=at_once))
     return next(key for key in list_keys(connection) if key.kid == made["kid"])
 
 
-def withdraw_key(connection: Connection[Any], settings: Settings, kid: str, *, actor: str) -> None:
+def withdraw_key(connection: Connection[Any], settings: Settings, kid: str, *, actor: Actor) -> None:
     """Believe nothing more that a key signed; when it was the one that signs, another takes over at once.
 
     Raises NoSuchKey.
@@ -66,7 +66,7 @@ def withdraw_key(connection: Connection[Any], settings: Settings, kid: str, *, a
     connection.execute(_SQL["lock_signing_keys"])
     if connection.execute(_SQL["withdraw_signing_key"], {"kid": kid}).fetchone() is None:
         raise NoSuchKey(kid=kid)
-    note(connection, "key_withdrawn", actor=actor, kid=kid)
+    record(connection, actor.did("key_withdrawn", kid=kid))
     with connection.cursor(row_factory=dict_row) as cursor:
         signs = any(row["signs"] for row in cursor.execute(_SQL["signing_keys"]).fetchall())
     if not signs:
