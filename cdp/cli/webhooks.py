@@ -192,12 +192,13 @@ def try_a_webhook(
 
 def _at_desk(act: "Callable[[Desk], T | Mistake]") -> T:
     """What `act` did, committed. Raises WebhookRefused for a mistake."""
+    from cdp.access.audit import OPERATOR
     from cdp.db.engine import connect
     from cdp.webhooks.endpoints import Desk
 
     settings = load_settings()
     with database(settings) as url, connect(url) as connection:
-        outcome = act(Desk(connection, settings, actor="command line"))
+        outcome = act(Desk(connection, settings, actor=OPERATOR))
     if isinstance(outcome, Mistake):
         raise WebhookRefused(problem=outcome.message)
     return outcome

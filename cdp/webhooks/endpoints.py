@@ -11,7 +11,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from cdp.access.noting import note
+from cdp.access.audit import Actor, record
 from cdp.db.ids import format_id, time_ordered_id
 from cdp.db.statements import load_statements
 from cdp.errors import Mistake
@@ -42,7 +42,7 @@ class Made:
 class Desk:
     """Managing endpoints as `actor`, in one transaction. Whatever the worker should see it sees when that commits."""
 
-    def __init__(self, connection: Connection[Any], settings: Settings, *, actor: str) -> None:
+    def __init__(self, connection: Connection[Any], settings: Settings, *, actor: Actor) -> None:
         self._connection = connection
         self._settings = settings
         self._actor = actor
@@ -56,7 +56,7 @@ class Desk:
             )
         if wrong is not None:
             return wrong
-        given = {"url": url, "kinds": sorted(set(kinds)), "description": description, "actor": self._actor}
+        given = {"url": url, "kinds": sorted(set(kinds)), "description": description, "actor": self._actor.actor}
         endpoint_id: UUID = self._value("create_endpoint", **given)
         self._note("webhook_created", endpoint_id)
         return Made(endpoint_id=endpoint_id, secret=self._add_secret(endpoint_id, overlap_hours=0))
@@ -167,7 +167,7 @@ class Desk:
         return _is_disabled("id") if must_be_enabled and state != "enabled" else None
 
     def _note(self, event: str, endpoint_id: UUID, **details: Any) -> None:
-        note(self._connection, event, actor=self._actor, endpoint=format_id("whe", endpoint_id), **details)
+        record(self._connection, self._actor.did(event, format_id("whe", endpoint_id), **details))
 
     def _run(self, statement: str, **given: Any) -> None:
         self._connection.execute(_SQL[statement], given)

@@ -165,7 +165,7 @@ SELECT endpoint_id, disabled_reason FROM changed WHERE disabled_reason IS NOT NU
 -- Deliveries that wait for an endpoint that is disabled are dead, at most so many at a time; how many.
 WITH buried AS (
     UPDATE webhook_delivery SET state = 'dead', ended_at = now(), claimed_at = NULL, last_problem = 'The endpoint is disabled.'
-    WHERE delivery_id IN (
+    WHERE delivery_id = ANY (array(
         SELECT found.delivery_id
         FROM webhook_endpoint AS endpoint CROSS JOIN LATERAL (
             SELECT delivery_id FROM webhook_delivery
@@ -174,23 +174,37 @@ WITH buried AS (
         ) AS found
         WHERE endpoint.state = 'disabled'
         LIMIT %(most)s
-    )
+    ))
     RETURNING 1
 )
 SELECT count(*) FROM buried;
 
 -- name: forget_deliveries
 -- Deliveries that ended long ago, and those whose endpoint was deleted, go, with their attempts, at most so many; how many.
-WITH gone AS (
-    DELETE FROM webhook_delivery WHERE delivery_id IN (
-        (SELECT delivery_id FROM webhook_delivery
-        WHERE state <> 'pending' AND ended_at < now() - make_interval(days => %(kept_days)s)
-        LIMIT %(most)s)
-        UNION ALL
-        (SELECT delivery_id FROM webhook_delivery AS delivery
-        WHERE NOT EXISTS (SELECT FROM webhook_endpoint AS endpoint WHERE endpoint.endpoint_id = delivery.endpoint_id)
-        LIMIT %(most)s)
+-- (The endpoints that deliveries name are found by leaps through an index, not by reading every delivery.)
+WITH RECURSIVE named AS (
+    (SELECT endpoint_id FROM webhook_delivery ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT delivery.endpoint_id FROM webhook_delivery AS delivery
+        WHERE delivery.endpoint_id > named.endpoint_id ORDER BY delivery.endpoint_id LIMIT 1
     )
+    FROM named WHERE named.endpoint_id IS NOT NULL
+), old AS (
+    SELECT delivery_id FROM webhook_delivery
+    WHERE state <> 'pending' AND ended_at < now() - make_interval(days => %(kept_days)s)
+    LIMIT %(most)s
+), orphaned AS (
+    SELECT found.delivery_id
+    FROM named CROSS JOIN LATERAL (
+        SELECT delivery_id FROM webhook_delivery WHERE endpoint_id = named.endpoint_id LIMIT %(most)s
+    ) AS found
+    WHERE named.endpoint_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM webhook_endpoint AS endpoint WHERE endpoint.endpoint_id = named.endpoint_id)
+    LIMIT %(most)s
+), gone AS (
+    DELETE FROM webhook_delivery
+    WHERE delivery_id = ANY (array(SELECT delivery_id FROM old UNION SELECT delivery_id FROM orphaned))
     RETURNING 1
 )
 SELECT count(*) FROM gone;

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from cdp.access.audit import OPERATOR
 from cdp.db.engine import connect
 from cdp.feed import Change, append
 from cdp.settings import Settings
@@ -43,7 +44,7 @@ class World:
     def manage(self, act: Callable[[Desk], T]) -> T:
         """What `act` did at the desk, committed."""
         with connect(self.database_url) as connection:
-            return act(Desk(connection, self.settings, actor="test"))
+            return act(Desk(connection, self.settings, actor=OPERATOR))
 
     def endpoint(self, url: str, *kinds: str) -> Made:
         made = self.manage(lambda desk: desk.create(url=url, kinds=kinds))

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cdp.cli.webhooks import webhook
 from tests.webhooks.conftest import World
 from tests.webhooks.receiver import Receiver
 
@@ -17,15 +19,18 @@ CDP = Path(sys.executable).with_name("cdp")
 
 
 @pytest.fixture
-def environment(world: World, tmp_path: Path) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
-    return {
-        **clean,
+def environment(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    given = {
         "CDP_DATABASE_URL": world.database_url,
         "CDP_SECRET_KEY": "s" * 48,
         "CDP_WEBHOOK_NETWORKS": "127.0.0.0/8",
         "COLUMNS": "300",
     }
+    for name in [name for name in os.environ if name.startswith("CDP_")]:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return dict(os.environ)
 
 
 @contextmanager
@@ -40,17 +45,14 @@ def at_work(environment: dict[str, str]) -> Iterator[None]:
 
 def test_an_endpoint_s_life_from_the_terminal(world: World, receiver: Receiver, environment: dict[str, str]) -> None:
     def cdp(*arguments: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [CDP, "webhook", *arguments], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == status, done.stderr
-        return done.stdout if status == 0 else done.stdout + done.stderr
+        """What it prints; of a failure the message that `cdp.cli.main` prints after `cdp: `."""
+        done = CliRunner().invoke(webhook, list(arguments))
+        assert done.exit_code == status, done.exception
+        return done.stdout if status == 0 else str(done.exception)
 
     made = json.loads(cdp("create", receiver.url, "--kind", "order.*", "--json"))
     endpoint = made["id"]
-    assert "cdp: Nobody sent it within 0 s; does a worker run (cdp work)?" in cdp(
-        "test", endpoint, "--wait", "0", status=1
-    )
+    assert "Nobody sent it within 0 s; does a worker run (cdp work)?" in cdp("test", endpoint, "--wait", "0", status=1)
     with at_work(environment):
         told = json.loads(cdp("test", endpoint, "--json"))
         assert (told["state"], told["status"]) == ("delivered", 204)
@@ -79,9 +81,9 @@ def test_an_endpoint_s_life_from_the_terminal(world: World, receiver: Receiver, 
     assert json.loads(cdp("rotate-secret", endpoint, "--json"))["secret"] != made["secret"]
     cdp("update", endpoint, "--disable", "--all-kinds")
     assert "disabled" in cdp("list")
-    assert cdp("replay", endpoint, "--since", "2026-01-01", status=1).startswith("cdp: The endpoint is disabled")
+    assert cdp("replay", endpoint, "--since", "2026-01-01", status=1).startswith("The endpoint is disabled")
     cdp("delete", endpoint)
-    assert cdp("delete", endpoint, status=1) == "cdp: There is no such endpoint.\n"
+    assert cdp("delete", endpoint, status=1) == "There is no such endpoint."
     assert json.loads(cdp("list", "--json")) == []
-    assert cdp("create", "http://10.0.0.8/", status=1).startswith("cdp: The URL must not lead into a private network")
-    assert cdp("test", "nonsense", status=1).startswith("cdp: nonsense is no id such as whe_")
+    assert cdp("create", "http://10.0.0.8/", status=1).startswith("The URL must not lead into a private network")
+    assert cdp("test", "nonsense", status=1).startswith("nonsense is no id such as whe_")

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 from psycopg import Connection
 
+from cdp.access.audit import actor_of
 from cdp.access.viewer import Scope, Tool
 from cdp.db.ids import parse_id
 from cdp.errors import Mistake
@@ -23,7 +24,7 @@ async def at_desk(info: strawberry.Info, act: Callable[[Desk], T]) -> T:
     viewer = authorise(info, scope=Scope.ADMIN)
     authorise(info, scope=Scope.FEED_READ)
     assert isinstance(viewer, Tool)  # noqa: S101 — no role of members may
-    actor = viewer.acting_for or f"client:{viewer.client_id}"
+    actor = actor_of(viewer)
     settings = None if info.context.writing is None else info.context.writing.settings
     if settings is None:
         raise graphql_error(NothingChangesHere(), list(info._raw_info.field_nodes))  # noqa: SLF001 — Strawberry's wrapper
