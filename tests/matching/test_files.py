@@ -98,7 +98,7 @@ def test_organisations_are_matched_by_their_own_model(write: Write, tmp_path: Pa
         "4,Acme Trading Ltd.,GB123456789,acme.example,Leeds\n"
         "5,Acme Trading Limited,,acme.example,Leeds\n"
     )
-    arguments = ("--kind", "organisation", "--id-column", "id", "--output", tmp_path / "p.csv", "--lower", "-4")
+    arguments = ("--kind", "organisation", "--id-column", "id", "--output", tmp_path / "p.csv")
     result = match("--input", write("firms.csv", text), *arguments)
     assert result.returncode == 0, result.stderr
     found = {(one["id_1"], one["id_2"]) for one in rows(tmp_path / "p.csv")}

@@ -7,6 +7,7 @@ and each comparison adds to it or takes from it. No value of a record is in it, 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cdp.identify.matching.learning import Learned
 from cdp.identify.matching.models import Comparison
 from cdp.identify.matching.reading import quoted
 
@@ -18,7 +19,7 @@ def explain(
     connection: "DuckDBPyConnection",
     comparisons: Sequence[Comparison],
     *,
-    prior: float,
+    learned: Learned,
     shift: float,
     lower: float,
     upper: float,
@@ -28,7 +29,7 @@ def explain(
     Columns: `one`, `other` (records, the earlier first), `weight`, `probability`, `verdict` (match, review), `starts_at`,
     `findings` (a list of {comparison, found, weight}, in the model's order), `explanation` (the same in words).
     """
-    findings = ", ".join(_finding(one) for one in comparisons)
+    findings = ", ".join(_finding(one, learned) for one in comparisons)
     connection.execute(f"""
         CREATE OR REPLACE TABLE pair AS
         SELECT
@@ -43,7 +44,7 @@ def explain(
                 match_weight + {shift} AS weight,
                 1 / (1 + pow(2, -(match_weight + {shift}))) AS probability,
                 CASE WHEN match_weight + {shift} >= {upper} THEN 'match' ELSE 'review' END AS verdict,
-                {prior + shift} AS starts_at,
+                ({learned.prior + shift})::DOUBLE AS starts_at,
                 list_filter([{findings}], lambda each: each.found IS NOT NULL) AS findings
             FROM scored WHERE match_weight + {shift} >= {lower}
         ) AS found
@@ -51,10 +52,10 @@ def explain(
     """)
 
 
-def _finding(one: Comparison) -> str:
+def _finding(one: Comparison, learned: Learned) -> str:
     last = len(one.levels) - 1
     found = " ".join(f"WHEN {last - place} THEN {quoted(level.says)}" for place, level in enumerate(one.levels))
     weight = f"mw_{one.name}"
-    if any(level.frequency_of for level in one.levels):
+    if learned.frequencies and any(level.frequency_of for level in one.levels):
         weight = f"{weight} + coalesce(mw_tf_adj_{one.name}, 0)"
     return f"{{comparison: {quoted(one.title)}, found: CASE gamma_{one.name} {found} END, weight: {weight}}}"

@@ -21,7 +21,7 @@ SAMPLE_RECORDS: Final = 2_000
 """Two million pairs at most, compared in seconds; what one pair in a million shows is seen."""
 
 FEWEST_RECORDS: Final = 300
-"""Of fewer, a level that chance reaches once in a thousand pairs would be learned from a handful."""
+"""Of fewer, a level that chance reaches once in a thousand pairs would be learned from a handful, and no value is common."""
 
 FIRST_MATCHES_PER_RECORD: Final = 0.1
 MATCHES_PER_RECORD: Final = (0.0005, 5.0)
@@ -41,6 +41,11 @@ class Learned:
     sample: int
     prior: float
 
+    @property
+    def frequencies(self) -> bool:
+        """Whether a value that few have weighs more: only where there are enough records to know."""
+        return bool(self.chances)
+
 
 def learn(connection: "DuckDBPyConnection", prepared: Prepared) -> Learned:
     """Count chances over a sample of the table `record`. Too few records teach nothing: the model's own `u` stand."""
@@ -51,9 +56,8 @@ def learn(connection: "DuckDBPyConnection", prepared: Prepared) -> Learned:
     if sample >= FEWEST_RECORDS:
         from splink import DuckDBAPI, Linker
 
-        settings = splink_settings(
-            prepared.comparisons, {}, rules=(), prior=prior, jaro_winkler="jaro_winkler_similarity"
-        )
+        untaught = Learned(chances={}, sample=0, prior=prior)
+        settings = splink_settings(prepared.comparisons, untaught, rules=(), jaro_winkler="jaro_winkler_similarity")
         linker = Linker(DuckDBAPI(connection).register("sampled"), settings, log_level=None)
         linker.training.estimate_u_using_random_sampling(
             max_pairs=SAMPLE_RECORDS**2, min_count_per_level=None, num_chunks=1
@@ -91,13 +95,13 @@ def calibrate(scores: Sequence[tuple[float, int]], prior: float, possible: float
 
 
 def splink_settings(
-    comparisons: Sequence[Comparison], chances: Chances, *, rules: Sequence[str], prior: float, jaro_winkler: str
+    comparisons: Sequence[Comparison], learned: Learned, *, rules: Sequence[str], jaro_winkler: str
 ) -> dict[str, Any]:
     """The model in Splink's terms. `rules` are conditions in SQL."""
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": "unique_id",
-        "probability_two_random_records_match": probability(prior),
+        "probability_two_random_records_match": probability(learned.prior),
         "retain_matching_columns": True,  # the levels come with the values
         "retain_intermediate_calculation_columns": True,
         "blocking_rules_to_generate_predictions": [{"blocking_rule": rule} for rule in rules],
@@ -111,8 +115,12 @@ def splink_settings(
                             "sql_condition": level.when.replace("{jaro_winkler}", jaro_winkler),
                             "label_for_charts": level.says,
                             "m_probability": level.m,
-                            "u_probability": chances.get((one.name, level.says), level.u),
-                            **({"tf_adjustment_column": level.frequency_of} if level.frequency_of else {}),
+                            "u_probability": learned.chances.get((one.name, level.says), level.u),
+                            **(
+                                {"tf_adjustment_column": level.frequency_of}
+                                if level.frequency_of and learned.frequencies
+                                else {}
+                            ),
                         }
                         for level in one.levels
                     ),

@@ -138,9 +138,8 @@ def run(
         rules = [f"l.{one.column} = r.{one.column}{across}" for one in prepared.rules if one.pairs]
         settings = splink_settings(
             prepared.comparisons,
-            learned.chances,
+            learned,
             rules=rules or ["FALSE"],
-            prior=learned.prior,
             jaro_winkler=engine.jaro_winkler,
         )
         engine.score(settings, hopeless(options.lower))
@@ -150,7 +149,7 @@ def run(
         explain(
             connection,
             prepared.comparisons,
-            prior=learned.prior,
+            learned=learned,
             shift=shift,
             lower=options.lower,
             upper=options.upper,
