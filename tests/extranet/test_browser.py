@@ -20,6 +20,7 @@ PAGES = (
     "/statement?kind=open-item",
     "/statement?currency=USD&period=this-month",
     "/statement?from=2026-02-31",
+    "/statement/issued",
     "/invoices",
     "/invoices?q=none",
     "/invoices/{paid}",
@@ -28,6 +29,7 @@ PAGES = (
     "/orders?q=none",
     "/orders/{split}",
     "/account",
+    "/sessions",
     "/nothing-here",
 )
 
