@@ -115,7 +115,8 @@ async def test_a_client_and_a_client_for_somebody_of_our_staff_are_let_in(other:
 
 async def test_a_client_for_anybody_else_is_not_let_in(other: Other) -> None:
     claim = other.settings().oidc_subject_claim
-    token = other.signed("person_token", **{claim: "somebody of a client's"})
+    changed: dict[str, Any] = {claim: "somebody of a client's"}
+    token = other.signed("person_token", **changed)
     assert await refusal(other.door(), token) == "the person it acts for is not of our staff"
 
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from cdp.cli import app
@@ -15,7 +15,7 @@ from tests.access.test_second_step import enrol
 from tests.access.test_signing_in import session, signed_in
 from tests.access.world import ISSUER, NORD, Stage, follow, submit_password
 
-Run = Callable[..., Result]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
