@@ -1,8 +1,10 @@
 """Merging two large customers while others read, and resolving a large graph of claims anew.
 
 `merge`: two customers with 100,000 facts each become one and are parted again, round by round; a reader in a process of its own
-asks for them and for others meanwhile, and before that while nothing happens. `rebuild`: what `cdp identify rebuild --check` does
-beside reading the same edges (by COPY, a row each; and as the rebuild reads them) and SciPy's connected components, in turns. Figures are medians of the rounds.
+asks for them and for others meanwhile, and before that while nothing happens. `rebuild`: what
+`cdp identify rebuild --check` does, beside reading the same edges (by COPY, a row each; and as the rebuild reads them) and
+SciPy's connected components, in turn.
+Figures are medians of the rounds.
 Last line: {"merge_seconds", "read_p99_ms", "idle_read_p99_ms", "longest_read_ms", "rebuild_to_components", …}.
 """
 
