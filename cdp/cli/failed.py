@@ -105,6 +105,7 @@ def replay_failed_messages(
     as_json: AsJson = False,
 ) -> None:
     """Tell failed messages again, after what was wrong is mended; exit status 1 when some fail again. Nothing is doubled."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from cdp.db.engine import connect
@@ -119,7 +120,7 @@ def replay_failed_messages(
     with (
         database(settings) as url,
         connect(url, "cdp_app", autocommit=True) as connection,
-        Progress(*columns, disable=as_json) as progress,
+        Progress(*columns, console=Console(stderr=True), disable=as_json) as progress,
     ):
         task = progress.add_task("Replaying", total=count_of(connection, which))
 

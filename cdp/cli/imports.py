@@ -31,6 +31,7 @@ def import_files(
     """Import files of records; exit status 1 when lines were rejected. A killed import goes on where it stopped."""
     import json
 
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from cdp.db.engine import connect
@@ -47,7 +48,7 @@ def import_files(
     with (
         database(settings) as url,
         connect(url, "cdp_app", autocommit=True) as connection,
-        Progress(*columns, disable=as_json) as progress,
+        Progress(*columns, console=Console(stderr=True), disable=as_json) as progress,
     ):
         known_source = find_source(connection, source)
         for file in files:
