@@ -11,17 +11,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from psycopg import AsyncConnection, Connection, Error
+from psycopg.errors import CheckViolation
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cdp.access.viewer import Tool
 from cdp.db.statements import load_statements
-from cdp.errors import Unavailable
+from cdp.errors import Invalid, Unavailable
 
 WRITE_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 60.0
@@ -30,9 +32,14 @@ MOST_AT_ONCE: Final = 1_000
 COMMAND_LINE: Final = "command line"
 UNKNOWN: Final = "unknown"
 _SQL: Final = load_statements("cdp.access")
+_MANAGING: Final = load_statements("cdp.access", "managing.sql")
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 log = structlog.stdlib.get_logger("cdp.access")
+
+
+class TooRecent(Invalid):
+    """The audit record is kept for 90 days at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,37 @@ def record(connection: Connection[Any], *entries: Entry) -> None:
     """Append, in the caller's transaction. Costs one statement."""
     if entries:
         connection.execute(_SQL["audit"], _columns(entries))
+
+
+def read_records(
+    connection: Connection[Any],
+    *,
+    event: str | None = None,
+    actor: str | None = None,
+    number: str | None = None,
+    since: datetime | None = None,
+    only_refused: bool = False,
+    most: int,
+) -> list[tuple[Any, ...]]:
+    """Rows of `audit_records`, newest first. `number`: of the account they concern."""
+    values = {
+        "event": event,
+        "actor": actor,
+        "number": number,
+        "since": since,
+        "only_refused": only_refused,
+        "most": most,
+    }
+    return connection.execute(_MANAGING["audit_records"], values).fetchall()
+
+
+def forget_records(connection: Connection[Any], before: datetime) -> int:
+    """Forget what was recorded before then, and record that; how many. `connection` acts as the owner. Raises TooRecent."""
+    try:
+        row = connection.execute(_SQL["audit_forget"], {"before": before}).fetchone()
+    except CheckViolation as error:
+        raise TooRecent from error
+    return int(row[0]) if row else 0
 
 
 def view_as(person: Actor, *, account_id: UUID, reason: str, minutes: int) -> Entry:

@@ -161,13 +161,20 @@ def move_issuer(connection: Connection[Any], *, former: str, issuer: str) -> Non
 
 def invite_member(connection: Connection[Any], *, email: str, account_number: str, role: Role, invited_by: str) -> str:
     """The secret of a new invite's link: single use, 72 hours, for this e-mail. Raises NoAccountWithNumber."""
-    row = connection.execute(_SQL["account_by_number"], {"number": account_number}).fetchone()
-    if row is None:
-        raise NoAccountWithNumber(number=account_number)
+    account_id = account_by_number(connection, account_number)
     secret = new_secret()
-    invite = {"invite": digest(secret), "email": _normal(email), "account_id": row[0], "role": role.value}
+    invite = {"invite": digest(secret), "email": _normal(email), "account_id": account_id, "role": role.value}
     connection.execute(_SQL["save_invite"], {**invite, "invited_by": invited_by})
     return secret
+
+
+def account_by_number(connection: Connection[Any], number: str) -> UUID:
+    """The id of the account with this number. Raises NoAccountWithNumber."""
+    row = connection.execute(_SQL["account_by_number"], {"number": number}).fetchone()
+    if row is None:
+        raise NoAccountWithNumber(number=number)
+    account_id: UUID = row[0]
+    return account_id
 
 
 def _auth_method(*, public: bool, signs: bool) -> str:

@@ -62,20 +62,14 @@ def create_a_client(
     as_json: AsJson = False,
 ) -> None:
     """Register an OAuth client and print its id and secret."""
-    from cdp.access.people import CLIENT_CREDENTIALS, create_client
+    from cdp.access.audit import OPERATOR
+    from cdp.access.managing_clients import ClientDesk
+    from cdp.cli.mistakes import done
     from cdp.db.engine import connect
 
-    for_staff = ("authorization_code", "refresh_token") if redirect_uri else ()
     with database(load_settings()) as url, connect(url) as connection:
-        made = create_client(
-            connection,
-            name=name,
-            scopes=scope,
-            grant_types=(CLIENT_CREDENTIALS, *for_staff),
-            redirect_uris=redirect_uri or (),
-            identity_scopes=("openid", "profile", "email") if redirect_uri else (),
-            trusted_only=trusted_only,
-        )
+        desk = ClientDesk(connection, OPERATOR)
+        made = done(desk.create(name=name, scopes=scope, redirect_uris=redirect_uri or (), trusted_only=trusted_only))
     told = {"client_id": made.client_id, "client_secret": made.client_secret, "scopes": list(made.scopes)}
     _tell(told, as_json=as_json)
 
@@ -88,7 +82,10 @@ def invite_a_member(
     as_json: AsJson = False,
 ) -> None:
     """Print a link that lets somebody into an account: once, within 72 hours."""
-    from cdp.access.people import invite_member
+    from cdp.access.audit import OPERATOR
+    from cdp.access.managing_members import MemberDesk
+    from cdp.access.people import account_by_number
+    from cdp.cli.mistakes import done
     from cdp.db.engine import connect
     from cdp.settings import SettingsError
 
@@ -96,8 +93,9 @@ def invite_a_member(
     if not settings.issuer_is_embedded:
         raise SettingsError(variable="CDP_OIDC_ISSUER", problem="is set: people are invited at that issuer.")
     with database(settings) as url, connect(url) as connection:
-        secret = invite_member(connection, email=email, account_number=account, role=role, invited_by="command line")
-    _tell({"link": f"{settings.issuer}/invite/{secret}", "email": email, "expires_hours": 72}, as_json=as_json)
+        account_id = account_by_number(connection, account)
+        made = done(MemberDesk(connection, OPERATOR).invite(email=email, account_id=account_id, role=role))
+    _tell({"link": f"{settings.issuer}/invite/{made.secret}", "email": email, "expires_hours": 72}, as_json=as_json)
 
 
 def _tell(told: Mapping[str, object], *, as_json: bool) -> None:
