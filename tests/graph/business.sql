@@ -29,6 +29,14 @@ INSERT INTO customer_merge (customer_id, merge_id, kind, other_customer_ids, pro
 SELECT pg_temp.id('0001', n), pg_temp.id('000b', n), 'merge', ARRAY[pg_temp.id('0009', n)], ARRAY[pg_temp.id('0002', n)], 'manual',
        'staff' || n, CASE WHEN n % 2 = 0 THEN 'Said so ' || n END, timestamptz '2026-02-01+00' + n * interval '1 hour'
 FROM generate_series(1, 40) AS n;
+INSERT INTO identity_event (customer_id, event_id, kind, identifiers, actor, reason, happened_at)
+SELECT pg_temp.id('0001', n), pg_temp.id('0011', n), 'link', jsonb_build_array(jsonb_build_array('phone', '+3460000' || n)),
+       'staff' || n, CASE WHEN n % 2 = 0 THEN 'Told us ' || n END, timestamptz '2026-02-02+00' + n * interval '1 hour'
+FROM generate_series(1, 40) AS n;
+INSERT INTO review (review_id, kind, one_customer_id, other_customer_id, weight, explanation, found_at)
+SELECT pg_temp.id('0012', n), 'match', pg_temp.id('0001', n), pg_temp.id('0001', n + 1), n, jsonb_build_object('name', n),
+       timestamptz '2026-02-03+00' + n * interval '1 hour'
+FROM generate_series(1, 39) AS n;
 INSERT INTO affiliation (customer_id, organisation_profile_id, person_profile_id, person_customer_id, role, since_at, stated_at)
 SELECT pg_temp.id('0001', n), pg_temp.id('0002', n), pg_temp.id('0002', n + k), pg_temp.id('0001', n + k),
        CASE WHEN k = 1 THEN 'buyer' END, timestamptz '2025-06-01+00', timestamptz '2025-06-01+00'

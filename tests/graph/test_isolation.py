@@ -108,6 +108,7 @@ NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
     "LedgerEntry": ("ent", "0006", lambda n: n * 2 - 3),
     "Shipment": ("shp", "000a", lambda n: n // 2),
     "Merge": ("mrg", "000b", lambda n: n),
+    "Review": ("rev", "0012", lambda n: n),
     "IssuedStatement": ("sta", "000e", lambda n: n),
 }
 
