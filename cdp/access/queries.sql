@@ -102,6 +102,7 @@ VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
 -- clients whose tokens are refused that were issued before an instant; those that may run trusted documents only.
 SELECT revoked_id AS name, 'refused' AS what, NULL::float8 AS since FROM token_revocation WHERE forget_at >= now()
 UNION ALL SELECT 'client ' || client_id, 'refused', NULL FROM oauth_client WHERE disabled_at IS NOT NULL
+UNION ALL SELECT 'staff ' || issuer || ' ' || subject, 'refused', NULL FROM staff WHERE disabled_at IS NOT NULL
 UNION ALL SELECT 'key ' || kid, 'refused', NULL FROM signing_key WHERE withdrawn_at IS NOT NULL
 UNION ALL SELECT client_id, 'earlier', extract(epoch FROM tokens_from)::float8 FROM oauth_client
     WHERE tokens_from > now() - interval '1 day'
@@ -139,4 +140,4 @@ SELECT key_hash, ahead_seconds FROM allowance_spend(%(keys)s, %(seconds)s);
 
 -- name: export
 -- Whether the member of this session may take a file away, which is recorded; 0, or the seconds to wait.
-SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s);
+SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s) AND disabled_at IS NULL;

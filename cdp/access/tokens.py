@@ -139,7 +139,8 @@ class TokenVerifier:
             # At an issuer that our clients' people sign in at too, a token of theirs must not read the graph.
             raise TokenInvalid(problem="the person it acts for is not of our staff")
         known = {known.value: known for known in Scope}
-        ids = (claims.get("jti"), claims.get("family"), f"client {told.client_id}", f"key {key_name(token)}")
+        person = f"staff {self._issuer} {told.person}"
+        ids = (claims.get("jti"), claims.get("family"), f"client {told.client_id}", f"key {key_name(token)}", person)
         return _Accepted(
             tool=Tool(
                 client_id=told.client_id,
