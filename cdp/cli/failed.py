@@ -108,6 +108,7 @@ def replay_failed_messages(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from cdp.access.audit import OPERATOR, record
     from cdp.db.engine import connect
     from cdp.events.failures import Which
     from cdp.ingest.replaying import Replayed, count_of, replay_failed
@@ -128,6 +129,8 @@ def replay_failed_messages(
             progress.update(task, completed=so_far.done + so_far.failed)
 
         outcome = replay_failed(connection, which, tell)
+        asked = {name: value for name, value in which.given().items() if value is not None}
+        record(connection, OPERATOR.did("failed_messages_replayed", **asked, replayed=outcome.replayed))
     if as_json:
         typer.echo(json.dumps({"replayed": outcome.replayed, "done": outcome.done, "failed": outcome.failed}))
     else:

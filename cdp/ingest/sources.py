@@ -1,4 +1,4 @@
-"""Sources and their write keys: making, rotating, and recognising the key in a request.
+"""Sources and their write keys: making, changing, rotating, and recognising the key in a request. Changes are on record.
 
 A key is 192 random bits, shown once and stored as its SHA-256: nobody can guess from the hash what has no structure,
 so no slow hash is needed where every request is checked. Found keys are remembered briefly, so a revoked one ends
@@ -19,6 +19,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, Connection
 from psycopg.errors import UniqueViolation
 
+from cdp.access.audit import OPERATOR, record
 from cdp.db.statements import load_statements
 from cdp.errors import Conflict, InvalidField, NotFound
 
@@ -150,6 +151,7 @@ def rotate_write_key(connection: Connection[Any], name: str, *, overlap: timedel
     if row is None:
         raise SourceNotFound(name=name)
     connection.execute(STATEMENTS["end_write_keys"], {"source_id": row[0], "overlap": overlap})
+    record(connection, OPERATOR.did("write_key_rotated", name, overlap_seconds=int(overlap.total_seconds())))
     return add_write_key(connection, row[0])
 
 
@@ -175,6 +177,7 @@ def revoke_write_key(connection: Connection[Any], name: str, hint: str) -> None:
     if len(alike) > 1:
         raise InvalidField(field="hint", problem="is that of several keys; rotate with no overlap instead.")
     connection.execute(STATEMENTS["end_write_key"], {"key_hash": alike[0].key_hash})
+    record(connection, OPERATOR.did("write_key_revoked", name, hint=hint))
 
 
 def update_source(
@@ -195,7 +198,10 @@ def update_source(
         "visitor_traits": None if visitor_traits is None else list(visitor_traits),
     }
     connection.execute(STATEMENTS["update_source"], given)
-    return source_named(connection, name)
+    changed = source_named(connection, name)
+    after = {"origins": list(changed.allowed_origins), "visitor_traits": list(changed.visitor_traits)}
+    record(connection, OPERATOR.did("source_changed", name, after=after))
+    return changed
 
 
 def end_visitor_tokens(connection: Connection[Any], name: str) -> int:
@@ -204,6 +210,7 @@ def end_visitor_tokens(connection: Connection[Any], name: str) -> int:
     if row is None:
         raise SourceNotFound(name=name)
     generation: int = row[0]
+    record(connection, OPERATOR.did("visitor_tokens_ended", name, generation=generation))
     return generation
 
 

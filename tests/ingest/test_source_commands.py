@@ -9,10 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cdp.cli import app
+from cdp.db.engine import connect
 from cdp.ingest.sources import KeyRing
 from tests.ingest.door import door
 from tests.live import client, serve
 
+VISITOR_TRAITS = ["name", "firstName", "first_name"]
 PAGE = {"userId": "u1", "name": "Home"}
 
 
@@ -82,3 +84,21 @@ def test_pages_and_what_visitors_are_told_can_be_changed(http: httpx2.Client) ->
     assert (closed["origins"], closed["visitor_traits"]) == ([], ["plan"])
     assert cdp("update", "web-shop", "--no-visitor-traits")["visitor_traits"] == []
     assert [cdp("end-visitor-tokens", "web-shop")["generation"] for _ in range(2)] == [2, 3]
+
+
+def test_what_an_operator_changed_is_on_record(url: str) -> None:
+    first = cdp("create", "web-shop")["write_key"]
+    cdp("rotate", "web-shop", "--overlap", "1h")
+    cdp("revoke", "web-shop", first[-4:])
+    cdp("update", "web-shop", "--no-origins")
+    cdp("end-visitor-tokens", "web-shop")
+    with connect(url) as connection:
+        found = connection.execute(
+            "SELECT event, actor, target, details FROM audit_record WHERE event ~ '^(write_key|source_|visitor_)' ORDER BY 1"
+        ).fetchall()
+    assert found == [
+        ("source_changed", "command line", "web-shop", {"after": {"origins": [], "visitor_traits": VISITOR_TRAITS}}),
+        ("visitor_tokens_ended", "command line", "web-shop", {"generation": 2}),
+        ("write_key_revoked", "command line", "web-shop", {"hint": first[-4:]}),
+        ("write_key_rotated", "command line", "web-shop", {"overlap_seconds": 3600}),
+    ]

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import strawberry
 from psycopg import Connection
 
-from cdp.access.viewer import Scope
+from cdp.access.audit import Actor, actor_of, record
+from cdp.access.viewer import Scope, Tool
 from cdp.errors import Mistake
 from cdp.events.failures import STAGES, Which, clock, failures_to_replay, replay
 from cdp.schema.mutations.acting import UserError, authorise, too_long, user_error, work
@@ -38,7 +39,8 @@ async def failed_message_replay(
     input: Annotated[FailedMessageReplayInput, strawberry.argument(description="Which messages.")],
 ) -> FailedMessageReplayPayload:
     """Put them back to work; the worker does the rest."""
-    authorise(info, scope=Scope.ADMIN)
+    viewer = authorise(info, scope=Scope.ADMIN)
+    assert isinstance(viewer, Tool)  # noqa: S101 — no role of members may
     which = Which(source=input.source, stage=input.stage, code=input.code, message_id=input.message_id)
     for field, name in (("source", "source"), ("stage", "stage"), ("code", "code"), ("message_id", "messageId")):
         if (wrong := too_long(getattr(which, field), LONGEST_TEXT_CHARACTERS, name)) is not None:
@@ -46,12 +48,15 @@ async def failed_message_replay(
     if which.stage is not None and which.stage not in STAGES:
         message = f"There are {', '.join(STAGES)}."
         return _payload(0, Mistake(code="stage_unknown", message=message, field=("stage",)))
-    return _payload(await work(info, lambda connection: _replay(connection, which)))
+    return _payload(await work(info, lambda connection: _replay(connection, which, actor_of(viewer))))
 
 
-def _replay(connection: Connection[Any], which: Which) -> int:
+def _replay(connection: Connection[Any], which: Which, actor: Actor) -> int:
     keys = failures_to_replay(connection, which, before=clock(connection), most=MOST_REPLAYED)
-    return replay(connection, keys) if keys else 0
+    replayed = replay(connection, keys) if keys else 0
+    asked = {name: value for name, value in which.given().items() if value is not None}
+    record(connection, actor.did("failed_messages_replayed", **asked, replayed=replayed))
+    return replayed
 
 
 def _payload(replayed: int, mistake: Mistake | None = None) -> FailedMessageReplayPayload:
