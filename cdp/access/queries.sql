@@ -82,7 +82,7 @@ RETURNING staff_id;
 
 -- name: staff_by_subject
 -- Whether this is somebody of our staff.
-SELECT 1 FROM staff WHERE issuer = %(issuer)s AND subject = %(subject)s;
+SELECT 1 FROM staff WHERE issuer = %(issuer)s AND subject = %(subject)s AND disabled_at IS NULL;
 
 -- name: move_members
 -- Members of an issuer are members of another: it is the same one at a new address.
@@ -140,4 +140,4 @@ SELECT key_hash, ahead_seconds FROM allowance_spend(%(keys)s, %(seconds)s);
 
 -- name: export
 -- Whether the member of this session may take a file away, which is recorded; 0, or the seconds to wait.
-SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s) AND disabled_at IS NULL;
+SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s);
