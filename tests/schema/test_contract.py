@@ -224,6 +224,8 @@ def test_nothing_that_is_asked_for_must_be_given_but_what_cannot_be_guessed() ->
         "InteractionSummary.groups(by:)",
         "Query.customer(id:)",
         "Query.recognise(identifiers:)",
+        "Query.webhookDelivery(id:)",
+        "Query.webhookEndpoint(id:)",
         "Query.whyLinked(a:)",
         "Query.whyLinked(b:)",
         "Account.statement(kind:)",

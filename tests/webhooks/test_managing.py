@@ -151,29 +151,30 @@ def test_addresses_answers_and_changes_are_for_administrators(world: World, cons
     assert world.rows("SELECT * FROM webhook_endpoint") == before
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://169.254.169.254/latest/meta-data/",
-        "http://10.0.0.8/",
-        "http://[::1]:8000/",
-        "http://[::ffff:169.254.169.254]/",
-        "http://2852039166/",
-        "http://0xa9fea9fe/",
-        "ftp://hooks.example/",
-        "https://",
-        "https://user:word@hooks.example/",
-        "https://hooks.example/#top",
-        "https://hooks.example/a b",
-        "https://hooks.example:99999/",
-        "https://" + "a" * 2000,
-        "javascript:alert(1)",
-    ],
-)
-def test_an_address_that_webhooks_may_not_go_to_is_refused_where_it_is_written(console: Console, url: str) -> None:
-    made = console.act(CREATE, url=url)
-    assert (made["endpoint"], made["secret"]) == (None, None)
-    assert [(one["code"], one["field"]) for one in made["userErrors"]] == [("url_invalid", ["input", "url"])]
+FORBIDDEN = [
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.0.0.8/",
+    "http://[::1]:8000/",
+    "http://[::ffff:169.254.169.254]/",
+    "http://2852039166/",
+    "http://0xa9fea9fe/",
+    "ftp://hooks.example/",
+    "https://",
+    "https://user:word@hooks.example/",
+    "https://hooks.example/#top",
+    "https://hooks.example/a b",
+    "https://hooks.example:99999/",
+    "https://" + "a" * 2000,
+    "javascript:alert(1)",
+]
+
+
+def test_an_address_that_webhooks_may_not_go_to_is_refused_where_it_is_written(world: World, console: Console) -> None:
+    for url in FORBIDDEN:
+        made = console.act(CREATE, url=url)
+        assert (made["endpoint"], made["secret"]) == (None, None)
+        assert [(one["code"], one["field"]) for one in made["userErrors"]] == [("url_invalid", ["input", "url"])], url
+    assert world.rows("SELECT count(*) FROM webhook_endpoint") == [(0,)]
 
 
 def test_mistakes_are_told_where_they_are(console: Console) -> None:
