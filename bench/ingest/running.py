@@ -19,6 +19,10 @@ import psycopg
 
 _START_SECONDS: Final = 60
 _LATE_SECONDS: Final = 3_600
+_UVICORN: Final = (
+    "import sys; from cdp.server import server_config, serve; from cdp.settings import load_settings; s = load_settings(); "
+    "serve(server_config(sys.argv[1], s, host='127.0.0.1', port=int(sys.argv[2])), s)"
+)
 _CDP: Final = (sys.executable, "-c", "from cdp.cli import main; main()")
 
 
@@ -115,6 +119,36 @@ def running(url: str, folder: Path, name: str, *, write_key: str, client: tuple[
         )
         _wait_for(port, api, folder / f"{name}.log")
         yield Running(url=url, port=port, write_key=write_key, client=client, api=api, worker=worker)
+
+
+@contextmanager
+def selecting(url: str, folder: Path) -> Iterator[int]:
+    """The bare SELECT's server, run as `cdp serve` runs the API; its port."""
+    port = _free_port()
+    environment = {**os.environ, "CDP_DATABASE_URL": url, "CDP_DATA_DIR": str(folder)}
+    log = folder / "select.log"
+    with (
+        log.open("ab") as output,
+        _process(
+            [sys.executable, "-c", _UVICORN, "bench.ingest.select_server:app", str(port)], environment, output
+        ) as run,
+    ):
+        _wait_for(port, run, log)
+        yield port
+
+
+def ask(port: int, token: str, paths: list[str], *, connections: int, seconds: float) -> list[float]:
+    """How long each answer took, in milliseconds, sorted."""
+    asked = {"port": port, "token": token, "paths": paths, "connections": connections, "seconds": seconds}
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.ingest.asker"],
+        input=json.dumps(asked).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=seconds + _LATE_SECONDS,
+    )
+    latencies: list[float] = json.loads(ran.stdout)["latencies_ms"]
+    return latencies
 
 
 @contextmanager

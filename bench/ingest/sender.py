@@ -26,7 +26,7 @@ GIVEN_UP_SECONDS: Final = 120
 _QUERY: Final = (
     "query($numbers: [String!]) { orders(first: 100, filter: {number: {in: $numbers}}) { nodes { number } } }"
 )
-_OK: Final = 200
+OK: Final = 200
 _COME_BACK: Final = (429, 503)
 
 
@@ -92,7 +92,7 @@ class Run:
         return time.perf_counter() - began
 
     async def _send(self, began: float) -> None:
-        connection = await _connect(self._asked["port"])
+        connection = await open_connection(self._asked["port"])
         for number, body in self._batches:
             if self._asked["per_second"]:
                 await asyncio.sleep(max(0.0, began + number / self._asked["per_second"] - time.perf_counter()))
@@ -104,7 +104,7 @@ class Run:
             sent = time.perf_counter()
             while True:
                 status, answer = await connection.ask(request)
-                if status == _OK:
+                if status == OK:
                     break
                 if status not in _COME_BACK:
                     raise RuntimeError(f"{status} {answer[:500]!r}")
@@ -118,7 +118,7 @@ class Run:
         connection.close()
 
     async def _watch(self) -> None:
-        connection = await _connect(self._asked["port"])
+        connection = await open_connection(self._asked["port"])
         head = (
             f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {self._asked['graphql']['token']}\r\n"
         )
@@ -148,7 +148,8 @@ def _batches(file: Path) -> Iterator[bytes]:
         at = end
 
 
-async def _connect(port: int) -> Connection:
+async def open_connection(port: int) -> Connection:
+    """A new connection."""
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return connection
 
