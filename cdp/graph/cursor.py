@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Float,
     Integer,
     Numeric,
     Text,
@@ -139,6 +140,8 @@ def _typed(value: Any, kind: Any) -> Any:
             return value
         if isinstance(kind, Numeric) and isinstance(value, (int, Decimal)):
             return Decimal(value)
+        if isinstance(kind, Float) and isinstance(value, (int, Decimal)):
+            return float(value)
     except (TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise ValueError("of another type") from error
     if isinstance(kind, Text) and isinstance(value, str):

@@ -201,6 +201,9 @@ def test_the_queue_is_filtered_ordered_and_paged(desk: Desk) -> None:
     assert [one["id"] for one in rest["nodes"]] == reviews[2:]
     by_weight = look(desk, page, order=[{"field": "WEIGHT", "direction": "DESC"}])["reviews"]
     assert [one["weight"] for one in by_weight["nodes"]] == [3.0, 2.0]
+    order = [{"field": "WEIGHT", "direction": "DESC"}]
+    by_weight = look(desk, page, order=order, after=by_weight["pageInfo"]["endCursor"])["reviews"]
+    assert [one["weight"] for one in by_weight["nodes"]] == [1.0]
     for only, found in (
         ({"assignee": {"email": {"eq": "eva@example.org"}}}, [reviews[1]]),
         ({"isAssigned": {"eq": True}}, [reviews[1]]),
