@@ -27,14 +27,14 @@ def explain(
     """Make the table `pair` of the pairs in `scored` that weigh `lower` or more, but for those in the table `apart`.
 
     Columns: `one`, `other` (records, the earlier first), `weight`, `probability`, `verdict` (match, review), `starts_at`,
-    `findings` (a list of {comparison, found, weight}, in the model's order), `explanation` (the same in words).
+    `findings` (a list of {comparison, found, weight}, in the model's order), `explanation` (both in words).
     """
     findings = ", ".join(_finding(one, learned) for one in comparisons)
     connection.execute(f"""
         CREATE OR REPLACE TABLE pair AS
         SELECT
             *,
-            array_to_string(list_transform(
+            printf('two at random: %+.1f; ', starts_at) || array_to_string(list_transform(
                 findings,
                 lambda each: each.comparison || ': ' || each.found || ' ' || printf('%+.1f', each.weight)
             ), '; ') AS explanation
