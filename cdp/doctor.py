@@ -223,7 +223,8 @@ def _failed_messages(connection: AnyConnection) -> Finding:
     (count,) = _row(connection, "failed_messages")
     if count:
         told = f"{count} messages could not be applied"
-        return Finding(check="inbox", state="warn", told=told, mend="Look at failed_message, mend, replay.")
+        mend = "`cdp failed list` shows them; mend the cause, then `cdp failed replay`."
+        return Finding(check="inbox", state="warn", told=told, mend=mend)
     return Finding(check="inbox", state="ok", told="no failed message")
 
 
