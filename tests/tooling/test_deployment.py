@@ -103,6 +103,9 @@ def test_the_realm_fits_the_extranet() -> None:
     )
     assert client["attributes"]["pkce.code.challenge.method"] == "S256"
     assert client["redirectUris"] == ["http://clients.localhost:8001/auth/callback"]
+    assert client["attributes"]["post.logout.redirect.uris"] == "http://clients.localhost:8001/signed-out"
+    told = client["attributes"]["backchannel.logout.url"]
+    assert told == "http://clients.localhost:8001/auth/back-channel-logout"
     assert (client["implicitFlowEnabled"], client["directAccessGrantsEnabled"]) == (False, False)
 
 

@@ -1,5 +1,5 @@
 """The issuer's pages for people: rendered on the server, under a policy that allows no script but the one of passkeys, on the
-pages that offer them (decision 0017).
+pages that offer them (decision 0022).
 """
 
 from functools import cache
