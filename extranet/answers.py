@@ -446,3 +446,19 @@ class Invoice(InvoiceRow, frozen=True, kw_only=True):
     description: str | None
     order: InvoicedOrder | None
     allocations: Allocations
+
+
+class FoundInvoices(Answer, frozen=True, kw_only=True):
+    """The invoice that was looked for, or nothing."""
+
+    nodes: list[Invoice]
+
+
+class InvoicedAccount(Answer, frozen=True, kw_only=True):
+    """Whose invoice it is."""
+
+    number: str
+    name: str
+    legal_name: str | None
+    tax_id: str | None
+    invoices: FoundInvoices

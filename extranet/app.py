@@ -172,6 +172,7 @@ ROUTES: Final = (
     Route("/statement/issued/{id}.xlsx", signed_in(issued.xlsx)),
     Route("/statement/issued/{id}", signed_in(issued.detail)),
     Route("/invoices", signed_in(invoices.listing)),
+    Route("/invoices/{id}.pdf", signed_in(invoices.pdf)),
     Route("/invoices/{id}", signed_in(invoices.detail)),
     Route("/orders", signed_in(orders.listing)),
     Route("/orders/{id}", signed_in(orders.detail)),

@@ -46,8 +46,8 @@ def paper_statement(
         "title": _("Statement of account"),
         "document": f"{_('Statement of account')} {account.number}, {paper.days}",
         "page": _("Page {page} of {pages}"),
-        "seller": _party(settings.seller_legal_name, settings.seller_tax_id),
-        "client": {"label": _("For"), **_party(account.legal_name or account.name, account.tax_id)},
+        "seller": party(settings.seller_legal_name, settings.seller_tax_id),
+        "client": {"label": _("For"), **party(account.legal_name or account.name, account.tax_id)},
         "facts": [*paper.facts(account), *paper.issued(issued)],
         "sums": paper.sums(last),
         "ageing": {
@@ -184,5 +184,6 @@ class _Paper:
         }
 
 
-def _party(name: str, tax_id: str | None) -> dict[str, str]:
+def party(name: str, tax_id: str | None) -> dict[str, str]:
+    """Who somebody is in law, as the head of a paper shows it."""
     return {"name": name, "tax": f"{_('Tax ID')} {tax_id}" if tax_id else ""}

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import openpyxl
 import pytest
 from pypdf import PdfReader
 
+from cdp.db.ids import format_id
 from extranet.formats import formats_for
 from extranet.pages import statement_files
 from extranet.paper.typesetting import lay_out, printable
@@ -159,6 +161,31 @@ def test_a_pdf_says_what_a_statement_must_say_and_is_tagged(site: Site) -> None:
     assert document.metadata
     assert document.metadata.title == "Statement of account K-1001, Oct 1, 2026 – Nov 21, 2026"
     assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data()
+
+
+def test_an_invoice_on_paper_says_what_its_page_does_and_is_tagged(site: Site) -> None:
+    address = f"/invoices/{format_id('ent', site.business.entries['INV-1'])}"
+    answer = download(site, FINANCE, f"{address}.pdf")
+    assert answer.headers["content-disposition"] == 'attachment; filename="invoice-INV-1.pdf"'
+    document = paper(answer)
+    text = words(document)
+    for said in (
+        "Meridian Supply, Lda Tax ID PT500123456", "For Lusitânia Gráfica, S.A. Tax ID PT503456789", "Account K-1001",
+        "Date Aug 3, 2026", "Due Sep 2, 2026", "Your reference PO-88120", "Order SO-1001", "Amount €1,000.00",
+        "Open on Nov 21, 2026 €400.00", "Aug 20, 2026 Payment PAY-1 SEPA-", "600.00", "What order SO-1001 asked for",
+        "Pay to Banco Exemplo", "A copy from your account; the invoice that was sent to you counts.", "Page 1 of 1",
+    ):  # fmt: skip
+        assert said in text, text
+    root: Any = document.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data()
+    bare = words(paper(download(site, FINANCE, f"/invoices/{format_id('ent', site.business.entries['INV-4'])}.pdf")))
+    assert "What was set against it Nothing yet." in bare
+    with site.as_member(ADMIN) as other, site.as_member("buyer@lusitania.example") as buyer:
+        assert other.get(f"{address}.pdf").status_code == buyer.get(f"{address}.pdf").status_code == 404
+        assert (
+            other.get(f"{address}.pdf").content == other.get(f"/invoices/{format_id('ent', UUID(int=1))}.pdf").content
+        )
 
 
 def test_a_long_pdf_brings_the_balance_forward_on_each_page(site: Site) -> None:

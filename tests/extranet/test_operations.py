@@ -14,7 +14,7 @@ from cdp.schema import open_graph
 from extranet.answers import (
     FurtherStatement,
     HomeAccount,
-    Invoice,
+    InvoicedAccount,
     Invoices,
     IssuedStatement,
     IssuedStatements,
@@ -34,7 +34,7 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "orders": (Orders, (*ACCOUNT, "orders"), ORDERS),
     "order": (Order, ("order",), {"first": 100}),
     "invoices": (Invoices, (*ACCOUNT, "invoices"), ORDERS),
-    "invoice": (list[Invoice], (*ACCOUNT, "invoices", "nodes"), {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
+    "invoice": (InvoicedAccount, ACCOUNT, {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
     "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100, "whole": False}),
     "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
     "issued_statements": (IssuedStatements, (*ACCOUNT, "issuedStatements"), {"first": 25}),
