@@ -138,6 +138,7 @@ def _shared_environment(data_dir: Path, addresses: Addresses) -> dict[str, str]:
         f"{PREFIX}PUBLIC_URL": addresses.api,
         f"{PREFIX}EXTRANET_URL": addresses.extranet,
         f"{PREFIX}DEMO_USERS": "true",
+        f"{PREFIX}WEBHOOK_NETWORKS": "127.0.0.0/8 ::1/128",  # receivers are tried out beside it
     }
 
 

@@ -169,7 +169,8 @@ WITH buried AS (
         SELECT found.delivery_id
         FROM webhook_endpoint AS endpoint CROSS JOIN LATERAL (
             SELECT delivery_id FROM webhook_delivery
-            WHERE endpoint_id = endpoint.endpoint_id AND state = 'pending' AND kind <> 'webhook.test' AND claimed_at IS NULL
+            WHERE endpoint_id = endpoint.endpoint_id AND state = 'pending' AND kind <> 'webhook.test'
+                AND (claimed_at IS NULL OR next_attempt_at <= now())
             LIMIT %(most)s FOR UPDATE SKIP LOCKED
         ) AS found
         WHERE endpoint.state = 'disabled'
