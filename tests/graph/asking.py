@@ -22,6 +22,7 @@ ARGUMENTS = {
     "search": '(text: "customer")',
     "groups": "(by: MONTH)",
     "recognise": '(identifiers: [{namespace: "user_id", value: "u1"}])',
+    "oauthClient": '(clientId: "extranet")',
     "whyLinked": '(a: {namespace: "user_id", value: "u1"}, b: {namespace: "user_id", value: "u1"})',
 }
 

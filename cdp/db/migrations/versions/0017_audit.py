@@ -233,6 +233,7 @@ PORTAL_FUNCTIONS = (
     "portal_export(bytea, text, text, float8, float8)",
 )
 APPLICATION_FUNCTIONS = (
+    "audit_actor_name(uuid)",
     "audit_settle()",
     "allowance_take(bytea, float8, float8)",
     "allowance_spend(bytea[], float8[])",
