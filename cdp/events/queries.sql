@@ -40,17 +40,25 @@ LIMIT %(most)s
 FOR UPDATE SKIP LOCKED;
 
 -- name: waiting_about
--- Messages that wait and have one of these fingerprints, the oldest first.
-SELECT source_id, message_id
-FROM (
-    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s)
+-- Messages that wait and have one of these fingerprints, the oldest first; not locked.
+SELECT source_id, message_id, seq, received_at, body::text
+FROM inbox
+WHERE (source_id, message_id) IN (
+    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s)
     UNION
-    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s)
+    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s)
     UNION
-    SELECT source_id, message_id, seq FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
-) AS found
+    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
+)
 ORDER BY seq
 LIMIT %(most)s;
+
+-- name: anything_waits
+-- Whether a message waits that has one of these fingerprints.
+SELECT
+    EXISTS (SELECT FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s))
+    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s))
+    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s));
 
 -- name: introductions
 -- What a visitor said of who they are, stitched or not, the latest first: their own messages, and nothing that follows from them.

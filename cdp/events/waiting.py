@@ -47,14 +47,14 @@ def fingerprints(named: Iterable[Named]) -> dict[str, list[int]]:
 
 async def anything_waits(connection: AsyncConnection[Any], named: Iterable[Named]) -> bool:
     """Whether a message waits that may be about one of these."""
-    found = await connection.execute(STATEMENTS["waiting_about"], {**fingerprints(named), "most": 1}, prepare=True)
-    return await found.fetchone() is not None
+    found = await connection.execute(STATEMENTS["anything_waits"], fingerprints(named), prepare=True)
+    return await found.fetchone() == (True,)
 
 
-def waiting_about(connection: Connection[Any], named: Iterable[Named]) -> list[tuple[UUID, str]]:
-    """Source and message id of what waits and may be about one of these, the oldest first, at most `MOST_WAITING`."""
+def waiting_about(connection: Connection[Any], named: Iterable[Named]) -> list[InboxMessage]:
+    """What waits and may be about one of these, the oldest first, at most `MOST_WAITING`; not held."""
     given = {**fingerprints(named), "most": MOST_WAITING}
-    return [(source_id, message_id) for source_id, message_id in connection.execute(STATEMENTS["waiting_about"], given)]
+    return [_message(row) for row in connection.execute(STATEMENTS["waiting_about"], given)]
 
 
 def hold_waiting(connection: Connection[Any], keys: Collection[tuple[UUID, str]]) -> list[InboxMessage]:

@@ -11,11 +11,10 @@ from uuid import UUID
 from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
-from cdp.events.queries import InboxMessage, finish_messages
+from cdp.events.queries import finish_messages
 from cdp.events.waiting import Named, hold_waiting, waiting_about
 from cdp.identify.identifier import ANONYMOUS_ID, EMAIL, USER_ID
-from cdp.ingest.reading import Reading
-from cdp.ingest.stitching import Failures, apply_or_halve, read
+from cdp.ingest.stitching import apply_or_halve, read
 
 LONGEST_WAIT: Final = "3s"
 """For a stitcher that is at work on them, or on others. Then the asker hears what is known."""
@@ -31,29 +30,29 @@ def catch_up(connection: Connection[Any], named: Sequence[Named]) -> int:
     In the caller's transaction. Raises psycopg.errors.LockNotAvailable when others took too long.
     """
     connection.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
+    keys = _keys_about(connection, named)
+    # Held all at once and in order of arrival, so that two who catch up with the same messages wait, and never for one another.
+    messages = hold_waiting(connection, keys) if keys else []
+    if messages:
+        readings, failures = read(connection, messages)
+        hold_customers_exclusive(connection)
+        failures |= apply_or_halve(connection, readings)
+        finish_messages(connection, messages, failures)
+    return len(messages)
+
+
+def _keys_about(connection: Connection[Any], named: Sequence[Named]) -> list[tuple[UUID, str]]:
+    """What waits about these identifiers, and about those that it names beside them."""
     keys: dict[tuple[UUID, str], None] = {}
     asked: set[Named] = set()
-    readings: list[Reading] = []
-    taken: list[InboxMessage] = []
-    failures: Failures = {}
     following = set(named)
     for _ in range(MOST_STEPS):
         asked |= following
-        found = [key for key in waiting_about(connection, following) if key not in keys]
-        if not found:
-            break
-        keys |= dict.fromkeys(found)
-        messages = hold_waiting(connection, found)
-        understood, failed = read(connection, messages)
-        taken += messages
-        readings += understood
-        failures |= failed
-        following = {one for reading in understood for one in reading.drafts[0].identifiers if one[0] in _FOLLOWED}
+        found = [message for message in waiting_about(connection, following) if message.key not in keys]
+        keys |= dict.fromkeys(message.key for message in found)
+        readings, _unread = read(connection, found)
+        following = {one for reading in readings for one in reading.drafts[0].identifiers if one[0] in _FOLLOWED}
         following -= asked
         if not following:
             break
-    if taken:
-        hold_customers_exclusive(connection)
-        failures |= apply_or_halve(connection, readings)
-        finish_messages(connection, taken, failures)
-    return len(taken)
+    return list(keys)

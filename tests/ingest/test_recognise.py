@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from cdp.ingest import catching_up
 from cdp.settings import Settings
 from cdp.worker import drain
 from tests.ingest.door import Sender, make_sender
-from tests.live import client, serve
+from tests.live import client, serve, working
 
 SHOP, EVIL = "https://shop.example", "https://evil.example"
 SECRET = "s" * 48
@@ -383,6 +384,31 @@ def test_what_was_just_acknowledged_is_recognised_by_servers(desk: Desk, door: s
     desk.drain()
     assert desk.run("SELECT count(*) FROM customer") == [(2,)]
     assert desk.run("SELECT count(*) FROM failed_message") == [(0,)]
+
+
+def test_while_workers_are_at_work_whoever_was_just_told_is_known_at_once(desk: Desk) -> None:
+    """Sixteen who tell and ask, two or three at each device and address, beside two workers: nobody waits in vain."""
+    bearer = desk.bearer()
+
+    def tell_and_ask(number: int) -> tuple[int, str | None]:
+        with client(desk.url) as http:
+            device, mailbox = f"device-{number // 2}", f"m{number // 3}@example.org"
+            told = {"type": "identify", "userId": f"u{number}", "anonymousId": device, "traits": {"email": mailbox}}
+            batch = [
+                {"type": "page", "anonymousId": device},
+                {**told, "traits": {"email": mailbox, "name": f"N{number}"}},
+            ]
+            assert http.post("/v1/batch", json={"batch": batch}, auth=desk.shop.auth).status_code == 200
+            asked = f"user_id=u{number}" if number % 2 else f"anonymous_id={device}"
+            return number, http.get(f"/v1/recognise?{asked}", headers=bearer).json().get("name")
+
+    with working(desk.database_url, workers=2), ThreadPoolExecutor(16) as crowd:
+        heard = list(crowd.map(tell_and_ask, range(64)))
+    assert [number for number, name in heard if number % 2 and name != f"N{number}"] == []
+    assert [number for number, name in heard if name is None] == []
+    desk.drain()
+    assert desk.run("SELECT count(*) FROM failed_message") == [(0,)]
+    assert desk.run("SELECT count(*) FROM inbox WHERE state <> 'done'") == [(0,)]
 
 
 def test_a_message_that_cannot_be_applied_spoils_no_recognition(desk: Desk) -> None:
