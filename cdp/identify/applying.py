@@ -186,7 +186,7 @@ def _redraw(
 def _owners(
     connection: Connection[Any],
     identifiers: AbstractSet[Identifier],
-    decisions: Iterable[Decision],
+    decisions: Sequence[Decision],
     stored: Mapping[UUID, StoredProfile],
     decided: AbstractSet[Identifier],
 ) -> dict[Identifier, UUID | None]:
@@ -194,6 +194,8 @@ def _owners(
 
     A value that somebody linked to a profile has an owner without any claim, also when that was just taken back: `decided`.
     """
+    if not decisions and not decided:
+        return queries.owners(connection, identifiers)
     profiles = {profile_node(profile_id) for profile_id in stored}
     ends = {(one.one, one.other) for one in decisions} | {(one.other, one.one) for one in decisions}
     own = identifiers | decided | {one for one, other in ends if other in profiles}

@@ -1,11 +1,15 @@
 """The queue of what people should look at: what is listed, what accepting and refusing do, and that a refusal is final."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from cdp.errors import Mistake
 from cdp.identify.findings import Finding, open_reviews
 from cdp.identify.reviewing import Review, accept, assign, listed, refuse, waiting
+from cdp.identify.ruling import set_rules
 from cdp.identify.unmerging import unmerge
 from tests.identify.test_deciding import ANNA, U1, U2, World, empty, join, say, who, world
 from tests.identify.world import check, contents, graph
@@ -215,3 +219,44 @@ def test_the_queue_is_read_page_by_page_longest_waiting_first(empty: World) -> N
         after = page[-1].review_id
     assert pages == [[one.review_id for one in found[start : start + 2]] for start in (0, 2, 4)]
     assert waiting(empty[0]) == {"shared": 5}
+
+
+# -- quarantine --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(empty: World) -> Iterator[None]:
+    """Customers of at most three profiles."""
+    connection, _ = empty
+    with connection.transaction():
+        set_rules(connection, {"size": {"profiles": 3}}, actor="anna")
+    yield
+    with connection.transaction():
+        set_rules(connection, {}, actor="anna")
+
+
+DEVICES = [{"key": f"anonymous_id:a{n}", "says": ["user_id:u1"]} for n in range(4)]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_quarantined_customer_is_listed_and_grows_when_accepted(empty: World) -> None:
+    say(empty, {"key": "user_id:u1"}, *DEVICES)
+    found = only(empty, "quarantine")
+    assert found.customer_ids == (who(empty, "user_id:u1"),)
+    assert found.explanation == {"reason": "profiles", "profiles": 3, "identifiers": found.explanation["identifiers"]}
+    assert decide(empty, accept, found).state == "accepted"
+    assert len({who(empty, f"anonymous_id:a{n}") for n in range(4)}) == 1
+    events = empty[0].execute("SELECT kind, actor FROM identity_event ORDER BY event_id").fetchall()
+    assert events == [("quarantine", "system"), ("release", "anna")]
+    assert queue(empty) == []
+
+
+@pytest.mark.usefixtures("small")
+def test_a_quarantine_that_is_refused_stays_and_is_not_listed_again(empty: World) -> None:
+    say(empty, {"key": "user_id:u1"}, *DEVICES)
+    made = decide(empty, refuse, only(empty, "quarantine"))
+    before = graph(empty[0])
+    say(empty, *({**one, "at": 60 + n} for n, one in enumerate(DEVICES)))
+    assert queue(empty) == []
+    assert len(graph(empty[0])) == len(before)
+    assert decide(empty, refuse, made) == made
