@@ -7,6 +7,7 @@ shared values are found all the same. Source: `identity.md`, rule 5; decision 00
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -31,12 +32,21 @@ class Crowding:
 NOBODY_CROWDED = Crowding()
 
 
-def crowding(ordered: Sequence[Claim], grants: Mapping[Identifier, int], rules: Rules) -> Crowding:
-    """Which nodes are full and what is beyond. `ordered`: claims in canonical order; `grants`: what people allowed, by node."""
+def crowding(
+    ordered: Sequence[Claim],
+    grants: Mapping[Identifier, int],
+    rules: Rules,
+    *,
+    nobodys: AbstractSet[Identifier] = frozenset(),
+) -> Crowding:
+    """Which nodes are full and what is beyond. `ordered`: claims in canonical order; `grants`: what people allowed, by node.
+
+    `nobodys` point at nobody, and tie nothing however often they are claimed: of those not all claims are read.
+    """
     if len(ordered) < rules.size.statements:
         return NOBODY_CROWDED
     mentions = Counter(node for claim in ordered for node in _nodes(claim))
-    full = {node for node, count in mentions.items() if count >= _most(node, grants, rules)}
+    full = {node for node, count in mentions.items() if count >= _most(node, grants, rules)} - nobodys
     seen: Counter[Identifier] = Counter()
     known: set[tuple[Identifier, UUID]] = set()
     last: dict[Identifier, Order] = {}

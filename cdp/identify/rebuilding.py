@@ -225,8 +225,10 @@ def _examine(connection: Connection[Any], profile_ids: Sequence[UUID], rules: Ru
     owned = {(owner, one) for one, owner in drawn.owners.items() if owner is not None}
     yield from (Difference(what="identifier", customer_id=one) for one, _ in shown ^ owned)
     refused = {(one.claim_id, one.identifier, one.reason) for one in resolution.refusals}
-    for _ in refused ^ queries.refusals(connection, told.keys()):
-        yield Difference(what="refusal", customer_id=None)
+    # Of values that point at nobody not all claims are read here, nor are all on record that were set aside before.
+    for _, identifier, _ in refused ^ queries.refusals(connection, told.keys()):
+        if identifier not in resolution.shared:
+            yield Difference(what="refusal", customer_id=None)
     closed = {one: (each.at, each.reason) for one, each in drawn.quarantined.items()}
     found = {one: (each.at, each.reason) for one, each in quarantined(connection, living).items()}
     for home in closed.keys() | found.keys():

@@ -94,12 +94,11 @@ def resolve(
     ordered = sorted(claims, key=lambda claim: claim.order)
     decided = sorted(decisions, key=lambda one: (one.decided_at, one.decision_id))
     grants = grants_of(decided)
-    crowded = crowding(ordered, grants, rules)
-    ordered = counting(ordered, crowded)
     verdicts = verdicts_of(decided)
     blocked = verdicts.blocked | _blocked_by(rules, ordered)
     found_shared = (shared | shared_values(ordered, rules)) - verdicts.unshared | verdicts.shared | blocked
-    ordered = [claim for claim in ordered if not claim.is_set_aside]
+    crowded = crowding(ordered, grants, rules, nobodys=found_shared)
+    ordered = [claim for claim in counting(ordered, crowded) if not claim.is_set_aside]
     # What points at nobody ties nothing, whoever linked it.
     decided = [one for one in decided if one.kind != "link" or not {one.one, one.other} & found_shared]
     forest = _Forest(rules, decided, ordered, crowded=crowded, grants=grants)

@@ -22,8 +22,10 @@ from cdp.identify import ClaimDraft, Decision, apply_claims
 from cdp.identify.claims import Claim, ProfileKey, claim_id, decision_id
 from cdp.identify.gathering import profile_key
 from cdp.identify.identifier import Identifier
+from cdp.identify.rebuilding import check as check_anew
 from cdp.identify.resolution import resolve
 from cdp.identify.rules import DEFAULT_RULES
+from cdp.identify.ruling import set_rules
 from tests.identify.world import START, check, contents, forget, graph, make_sources
 
 SOURCES = ("web", "crm")
@@ -154,8 +156,13 @@ def test_ids_are_stable_and_every_id_ever_given_still_leads_to_its_customer(
             assert leads[one] < one, "the older id survives"
 
 
-def test_sixteen_writers_at_once_end_as_one_would(world: World, shared_database_url: str) -> None:
+@pytest.mark.parametrize("in_force", [{}, {"size": {"profiles": 4, "identifiers": 8, "statements": 10}}])
+def test_sixteen_writers_at_once_end_as_one_would(
+    world: World, shared_database_url: str, in_force: dict[str, Any]
+) -> None:
     connection, sources = world
+    with connection.transaction():
+        set_rules(connection, in_force, actor="test")
     random = Random(20260301)
     told = [
         {
@@ -174,6 +181,8 @@ def test_sixteen_writers_at_once_end_as_one_would(world: World, shared_database_
     forget(connection)
     _tell(connection, drafts)
     expected, expected_contacts = graph(connection), _contacts(connection)
+    closed = _quarantined(connection)
+    assert bool(closed) == bool(in_force)
     forget(connection)
 
     def write(mine: Sequence[ClaimDraft]) -> None:
@@ -188,6 +197,18 @@ def test_sixteen_writers_at_once_end_as_one_would(world: World, shared_database_
     check(connection)
     assert graph(connection) == expected
     assert _contacts(connection) == expected_contacts
+    assert _quarantined(connection) == closed
+    assert check_anew(connection).differences == ()
+    with connection.transaction():
+        set_rules(connection, {}, actor="test")
+
+
+def _quarantined(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    """Since when and why, by each profile of those in quarantine."""
+    return connection.execute(
+        """SELECT source_id::text, key_value, quarantined_at, quarantine FROM customer JOIN profile USING (customer_id)
+        WHERE quarantined_at IS NOT NULL ORDER BY 1, 2"""
+    ).fetchall()
 
 
 def _draft(sources: Mapping[str, UUID], told: Mapping[str, Any]) -> ClaimDraft:

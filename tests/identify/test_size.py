@@ -67,8 +67,8 @@ def test_what_is_set_aside_stays_so_whatever_else_is_told(told: list[Claim], kno
 
     assert aside(told[:known]) <= aside(told)
     ordered = sorted(told, key=lambda one: one.order)
-    kept = counting(ordered, crowding(ordered, {}, SMALL))
-    again, whole = resolve(kept, [], SMALL), resolve(told, [], SMALL)
+    whole = resolve(told, [], SMALL)
+    again = resolve(counting(ordered, crowding(ordered, {}, SMALL, nobodys=whole.shared)), [], SMALL)
     assert again.clusters == whole.clusters
     assert again.refusals == whole.refusals
     assert again.crowding.last == whole.crowding.last
@@ -193,9 +193,12 @@ def _counted(connection: Connection[Any]) -> list[tuple[Any, ...]]:
     """What of which claim counts, and what doesn't; and which nodes are full since when."""
     profile = "CASE namespace WHEN 'profile' THEN 'its profile' ELSE value END"
     return connection.execute(
-        f"""SELECT claim_id, namespace, {profile}, true FROM claim_identifier
-        UNION ALL SELECT claim_id, namespace, {profile}, false FROM claim_set_aside
-        UNION ALL SELECT last_claim_id, namespace, {profile}, NULL FROM full_node ORDER BY 1, 2, 3, 4"""
+        f"""SELECT claim_id, namespace, {profile}, is_counted FROM (
+            SELECT claim_id, namespace, value, true AS is_counted FROM claim_identifier
+            UNION ALL SELECT claim_id, namespace, value, false FROM claim_set_aside
+            UNION ALL SELECT last_claim_id, namespace, value, NULL FROM full_node
+        ) AS said WHERE (namespace, value) NOT IN (SELECT namespace, value FROM identifier WHERE shared)
+        ORDER BY 1, 2, 3, 4"""
     ).fetchall()
 
 
