@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PAIRS_PER_RECORD: Final = 5
+PAIRS_PER_RECORD_IF_WEAK: Final = 2
 """Of one rule, on average. A record has a handful of look-alikes; a rule that finds more finds strangers."""
 
 PLACEHOLDERS: Final = (
@@ -113,7 +114,7 @@ def _within_bounds(connection: "DuckDBPyConnection", rules: Sequence[Rule], reco
             """SELECT coalesce(max(size), 1), coalesce(max(pairs), 0)
             FROM (SELECT size, sum(count(*) * size * (size - 1) // 2) OVER (ORDER BY size) AS pairs FROM block GROUP BY size)
             WHERE pairs <= ?""",
-            [PAIRS_PER_RECORD * records],
+            [(PAIRS_PER_RECORD if rule.is_strong else PAIRS_PER_RECORD_IF_WEAK) * records],
         ).fetchall()
         ((left_out,),) = connection.execute(
             "SELECT coalesce(sum(size), 0) FROM block WHERE size > ?", [largest]

@@ -30,6 +30,9 @@ UPPER: Final = 10.0
 LOWER: Final = 0.0
 """Even odds: default of the weight from which a person should look."""
 
+MEMORY: Final = "2GB"
+"""For DuckDB, whatever the number of records; what is beyond goes to its folder on disk."""
+
 Tell = Callable[[str], None]
 """Called with what is being done now."""
 
@@ -105,6 +108,7 @@ def workplace(options: Options) -> Iterator[tuple["DuckDBPyConnection", Path]]:
         folder = Path(name)
         connection = duckdb.connect(folder / "match.duckdb")
         try:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
             connection.execute("SET enable_progress_bar = false")
             yield connection, folder
         finally:
