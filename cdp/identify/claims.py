@@ -136,10 +136,8 @@ def profile_node(profile_id: UUID) -> Identifier:
 
 def _hashed(*parts: str) -> UUID:
     """UUIDv8 of length-prefixed parts, so that no two lists of parts read the same."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    told = [part.encode("utf-8", "surrogatepass") for part in parts]
+    digest = hashlib.blake2b(b"".join(len(one).to_bytes(4, "big") + one for one in told), digest_size=16)
     number = int.from_bytes(digest.digest(), "big")
     number = number & ~(0xF << 76) | 8 << 76
     return UUID(int=number & ~(0x3 << 62) | 2 << 62)

@@ -25,10 +25,10 @@ from cdp.identify.rules import Rules
 
 STATEMENTS: Final = load_statements("cdp.identify")
 
-_BY_INDEX: Final[LiteralString] = "SELECT " + ", ".join(
-    f"set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-)
-_AS_USUAL: Final[LiteralString] = _BY_INDEX.replace("off", "on")
+_WAYS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+_AS_USUAL: Final[LiteralString] = "SELECT " + ", ".join(f"set_config('enable_{way}', 'on', true)" for way in _WAYS)
+# Before version 18 a way that is forbidden has a price so high that the statement would be compiled each time.
+_BY_INDEX: Final[LiteralString] = _AS_USUAL.replace("'on'", "'off'") + ", set_config('jit', 'off', true)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
