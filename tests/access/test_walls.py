@@ -31,6 +31,7 @@ WORTH = {
     "timestamptz": "now()",
     "bool": "false",
     "jsonb": "'{}'",
+    "bytea": "''",
     "_text": "'{}'",
     "_uuid": "'{}'",
 }

@@ -89,8 +89,8 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         return found
 
     def query_client(self, client_id: str) -> OAuthClient | None:
-        """An enabled client."""
-        return self.store.client(client_id)
+        """An enabled client. What a text of the database can't hold names none."""
+        return None if "\0" in client_id else self.store.client(client_id)
 
     def save_token(self, token: dict[str, Any], request: IssuerRequest) -> None:
         """Keep the refresh token's hash; access tokens are not kept."""
