@@ -40,16 +40,18 @@ LIMIT %(most)s
 FOR UPDATE SKIP LOCKED;
 
 -- name: waiting_about
--- Messages that wait and have one of these fingerprints, the oldest first; not locked.
-SELECT source_id, message_id, seq, received_at, body::text
-FROM inbox
-WHERE (source_id, message_id) IN (
-    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s)
-    UNION
-    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s)
-    UNION
-    SELECT source_id, message_id FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
-)
+-- Messages that wait and have one of these fingerprints, the oldest first, once for each kind of fingerprint; not locked.
+SELECT source_id, message_id, seq, received_at, body
+FROM (
+    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
+    WHERE state = 'pending' AND sender = ANY (%(names)s)
+    UNION ALL
+    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
+    WHERE state = 'pending' AND visitor = ANY (%(names)s)
+    UNION ALL
+    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
+    WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
+) AS found
 ORDER BY seq
 LIMIT %(most)s;
 

@@ -52,9 +52,10 @@ async def anything_waits(connection: AsyncConnection[Any], named: Iterable[Named
 
 
 def waiting_about(connection: Connection[Any], named: Iterable[Named]) -> list[InboxMessage]:
-    """What waits and may be about one of these, the oldest first, at most `MOST_WAITING`; not held."""
+    """What waits and may be about one of these, each once, the oldest first, at most `MOST_WAITING`; not held."""
     given = {**fingerprints(named), "most": MOST_WAITING}
-    return [_message(row) for row in connection.execute(STATEMENTS["waiting_about"], given)]
+    found = (_message(row) for row in connection.execute(STATEMENTS["waiting_about"], given))
+    return list({message.key: message for message in found}.values())
 
 
 def hold_waiting(connection: Connection[Any], keys: Collection[tuple[UUID, str]]) -> list[InboxMessage]:
