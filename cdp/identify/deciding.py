@@ -98,9 +98,22 @@ def named(namespace: str, value: str) -> Identifier | Mistake:
     return found
 
 
-def is_made(connection: Connection[Any], decision_id: UUID) -> bool:
-    """Whether a request with this decision's id was carried out already."""
-    return row(connection, "is_made", decision_id=decision_id) is not None
+def is_made(
+    connection: Connection[Any], decision_id: UUID, kind: DecisionKind, identifier: Identifier
+) -> bool | Mistake:
+    """Whether a request with this decision's id was carried out already; a mistake when that decided something else."""
+    found = row(connection, "is_made", decision_id=decision_id)
+    if found is None:
+        return False
+    made, *ends = found
+    if made == kind and identifier in {Identifier(*ends[:2]), Identifier(*ends[2:])}:
+        return True
+    return key_reused("This key was used for another decision.")
+
+
+def key_reused(message: str) -> Mistake:
+    """A request whose key stands for another."""
+    return Mistake(code="idempotency_key_reused", message=message, field=("idempotencyKey",))
 
 
 def set_down(connection: Connection[Any], decision: Decision) -> None:

@@ -59,6 +59,10 @@ JOIN LATERAL jsonb_each(other.traits) AS theirs ON theirs.key = mine.key AND the
 WHERE one.customer_id = %(one)s AND other.customer_id = %(other)s;
 
 -- name: is_made
+-- This decision, if it was ever made.
+SELECT kind, one_namespace, one_value, other_namespace, other_value FROM decision WHERE decision_id = %(decision_id)s;
+
+-- name: was_made
 -- Whether this decision was ever made.
 SELECT 1 FROM decision WHERE decision_id = %(decision_id)s;
 

@@ -72,8 +72,9 @@ def link(
         return found
     customer, identifier = found
     decision_id = time_ordered_id() if request_key is None else request_id(author.actor, request_key)
-    if request_key is not None and is_made(connection, decision_id):
-        return Changed(customer_ids=(customer.customer_id,))
+    made = is_made(connection, decision_id, "link", identifier)
+    if made:
+        return made if isinstance(made, Mistake) else Changed(customer_ids=(customer.customer_id,))
     component = component_of(connection, [profile_node(customer.founder), identifier])
     meant = decided(
         "link", profile_node(customer.founder), identifier, author, now(connection), decision_id=decision_id
@@ -104,8 +105,9 @@ def unlink(
         return found
     customer, identifier = found
     decision_id = time_ordered_id() if request_key is None else request_id(author.actor, request_key)
-    if request_key is not None and is_made(connection, decision_id):
-        return Changed(customer_ids=(customer.customer_id,))
+    made = is_made(connection, decision_id, "unlink", identifier)
+    if made:
+        return made if isinstance(made, Mistake) else Changed(customer_ids=(customer.customer_id,))
     component = component_of(connection, [profile_node(customer.founder), identifier])
     meant = decided(
         "unlink", profile_node(customer.founder), identifier, author, now(connection), decision_id=decision_id

@@ -27,6 +27,7 @@ from cdp.identify.deciding import (
     cluster_of,
     component_of,
     decided,
+    key_reused,
     living,
     now,
     recorded,
@@ -94,6 +95,8 @@ def merge(
     decision_id = request_id(author.actor, request_key) if request_key is not None else time_ordered_id()
     if request_key is not None and (made := recorded(connection, "merge_of_request", decision_id=decision_id)):
         return _replayed(connection, made, customer_ids)
+    if request_key is not None and row(connection, "was_made", decision_id=decision_id):
+        return key_reused("This key was used for another decision.")
     rules = rules or rules_in_force(connection)
     plan = _plan_merge(connection, customer_ids, author=author, decision_id=decision_id, rules=rules)
     if isinstance(plan, Mistake):

@@ -38,8 +38,9 @@ def block(
     if isinstance(identifier, Mistake):
         return identifier
     decision_id = time_ordered_id() if request_key is None else request_id(author.actor, request_key)
-    if request_key is not None and is_made(connection, decision_id):
-        return Changed(customer_ids=())
+    known = is_made(connection, decision_id, "block", identifier)
+    if known:
+        return known if isinstance(known, Mistake) else Changed(customer_ids=())
     component = component_of(connection, [identifier])
     if any(one.kind == "block" and one.one == identifier for one in component.decisions):
         return Mistake(code="already_blocked", message="This value is blocked already.", field=("identifier",))
@@ -62,8 +63,9 @@ def unblock(
     if isinstance(identifier, Mistake):
         return identifier
     decision_id = time_ordered_id() if request_key is None else request_id(author.actor, request_key)
-    if request_key is not None and is_made(connection, decision_id):
-        return Changed(customer_ids=_pointed_at(connection, identifier))
+    known = is_made(connection, decision_id, "unblock", identifier)
+    if known:
+        return known if isinstance(known, Mistake) else Changed(customer_ids=_pointed_at(connection, identifier))
     blocks = [one for one in queries.decisions_about(connection, [identifier]) if one.kind == "block"]
     if not blocks:
         return Mistake(code="not_blocked", message="Nobody blocked this value.", field=("identifier",))

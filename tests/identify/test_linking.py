@@ -244,7 +244,7 @@ def test_a_shared_value_that_is_blocked_and_unblocked_is_shared_again(empty: Wor
 
 def test_a_request_told_again_does_nothing_whatever_was_decided_since(empty: World) -> None:
     connection, _ = empty
-    say(empty, DAUGHTER, MOTHER)
+    say(empty, DAUGHTER, MOTHER, {"key": "user_id:u9"})
     daughter = who(empty, "user_id:u1")
     asked: Sequence[tuple[Any, ...]] = (
         (unlink, daughter, *PHONE),
@@ -258,6 +258,16 @@ def test_a_request_told_again_does_nothing_whatever_was_decided_since(empty: Wor
     for number, (verb, *what) in enumerate(asked):
         act(empty, verb, *what, key=f"k{number}")
         assert contents(connection) == before
+    for verb, *what in ((block, *PHONE), (link, daughter, "email", "new@example.org")):
+        with connection.transaction():
+            made = verb(connection, *what, author=ANNA, request_key="k0")
+        assert isinstance(made, Mistake)
+        assert (made.code, made.field) == ("idempotency_key_reused", ("idempotencyKey",))
+    with connection.transaction():
+        merged = merge(connection, [daughter, who(empty, "user_id:u9")], author=ANNA, request_key="k0")
+    assert isinstance(merged, Mistake)
+    assert merged.code == "idempotency_key_reused"
+    assert contents(connection) == before
 
 
 # -- invariants --------------------------------------------------------------------------------------------------------------
@@ -408,7 +418,7 @@ def test_sixteen_people_who_decide_while_messages_come_end_as_one_after_the_othe
 ) -> None:
     connection, sources = empty
     random = Random(20260302)
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "source": random.choice(["web", "crm"]),
             "key": random.choice(PEOPLE),
@@ -432,7 +442,7 @@ def test_sixteen_people_who_decide_while_messages_come_end_as_one_after_the_othe
                 if number % 2:
                     _tell(own, drafts[80 + number * 5 + step : 82 + number * 5 + step])
                     continue
-                verb = own_random.choice([link, unlink, block, unblock])
+                verb: Any = own_random.choice([link, unlink, block, unblock])
                 namespace, value = own_random.choice(OTHERS)
                 value = f"+34{value}" if namespace == "phone" else value
                 asked = (
