@@ -84,8 +84,10 @@ async def test_an_assertion_works_once(visitor: httpx2.AsyncClient, signer: NewC
     assert (await token(visitor, assertion)).status_code == 200
     again = await token(visitor, assertion)
     assert (again.status_code, again.json()["error"]) == (401, "invalid_client")
-    reasons = world.execute("SELECT actor, reason FROM audit_record WHERE event = 'token' AND outcome = 'refused'")
-    assert reasons == [(signer.client_id, "assertion_replayed")]
+    reasons = world.execute(
+        "SELECT reason FROM audit_record WHERE event = 'token' AND outcome = 'refused' AND actor = %s", signer.client_id
+    )
+    assert reasons == [("assertion_replayed",)]
     assert (await token(visitor, signed(signer))).status_code == 200
 
 
@@ -158,6 +160,7 @@ async def test_one_client_cannot_sign_for_another_nor_prove_itself_twice_at_once
         (b"{", "no JWK"),
         (b"garbage", "neither"),
     ],
+    ids=["private jwk", "private pem", "symmetric", "weak", "none", "two of a name", "half a jwk", "garbage"],
 )
 def test_only_public_keys_that_are_strong_enough_are_registered(given: bytes, problem: str) -> None:
     with pytest.raises(InvalidField, match=problem):

@@ -117,8 +117,9 @@ async def use_code(connection: AsyncConnection[Any], settings: Settings, user_id
 async def use_code_of(connection: AsyncConnection[Any], user_id: UUID, secret: str, code: str) -> bool:
     """As `use_code`, of a secret that is at hand."""
     step = matching_step(secret, code, now=time.time())
+    code = "".join(code.split())
     until = datetime.now(UTC) + timedelta(seconds=STEP_SECONDS * (2 * _SKEW_STEPS + 2))
-    return step is not None and await take_once(connection, f"totp {user_id} {step}", until=until)
+    return step is not None and await take_once(connection, f"totp {user_id} {step} {code}", until=until)
 
 
 async def save_authenticator(connection: AsyncConnection[Any], settings: Settings, user_id: UUID, secret: str) -> None:
