@@ -2,7 +2,7 @@
 
 It bounds what must be read and resolved again when a claim arrives: eight thousand devices of one user are a thousand claims.
 Which claims count is a function of the set of claims: the first in canonical order, and of each key of people its first, so that
-shared values are found all the same. Source: `identity.md`, rule 5; decision 0019.
+shared values are found all the same. Source: `identity.md`, rule 5; decision 0023.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """Quarantining: what people decide of a customer that would grow too large: it may grow further, or stays closed.
 
 A customer is quarantined by resolution (rule 5); here somebody lifts that up to a new limit, or says that it is right so. Both
-are decisions on record; which of a customer's claims count again follows from them. Source: `identity.md`, rule 5; decision 0019.
+are decisions on record; which of a customer's claims count again follows from them. Source: `identity.md`, rule 5; decision 0023.
 """
 
 from collections.abc import Collection

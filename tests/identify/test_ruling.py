@@ -1,6 +1,7 @@
 """What operators set: read strictly, kept with who and when, obeyed by all; and golden values with whose they are."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,17 @@ def test_a_check_on_the_command_line_tells_what_differs_and_fails(
     assert "identifier: 1 mended" in capsys.readouterr().out
     assert app(["identify", "rebuild", "--check"], standalone_mode=False) in {None, 0}
     assert "The customers are what their claims say." in capsys.readouterr().out
+
+
+def test_the_file_that_the_documentation_shows_is_read_and_names_the_defaults() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
+    rules = read_rules(tomllib.loads(text.split("```toml\n", 1)[1].split("```", 1)[0]))
+    assert rules.limit("phone") == Limit(count=2, window="year")
+    assert rules.blocked.holds(Identifier("email", "test+7@shop.example"))
+    for name in ("default_limit", "shared_above_profiles", "device_namespaces", "size"):
+        assert getattr(rules, name) == getattr(DEFAULT_RULES, name), name
+    for namespace in ("user_id", "email"):
+        assert rules.limit(namespace) == DEFAULT_RULES.limit(namespace)
 
 
 STORY: list[dict[str, Any]] = [
