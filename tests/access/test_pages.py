@@ -202,7 +202,7 @@ def test_a_passkey_signs_in_alone_and_as_a_second_step_until_it_is_removed(page:
 
     page.context.clear_cookies()
     page.goto(f"{site.issuer}/security")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_text("fina@example.com").wait_for()
     page.get_by_text("last used").first.wait_for()
     assert methods(site, "fina@example.com") == ["pop", "user", "mfa"]
@@ -220,7 +220,7 @@ def test_a_passkey_signs_in_alone_and_as_a_second_step_until_it_is_removed(page:
     page.get_by_text("That passkey is removed.").wait_for()
     page.context.clear_cookies()
     page.goto(f"{site.issuer}/security")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     assert "not known here" in page.get_by_role("alert").inner_text()
     enter(page, site, "fina@example.com")  # the password is enough again
 
@@ -242,7 +242,7 @@ def test_what_a_passkey_signed_works_once_and_in_its_browser_only(page: Page, si
     page.context.clear_cookies()
     page.goto(f"{site.issuer}/security")
     with page.expect_request(f"{site.issuer}/sign-in") as sent:
-        page.get_by_role("button", name="Sign in with a passkey").click()
+        page.get_by_role("button", name="Use a passkey").click()
     form = sent.value.post_data
     assert form is not None
     page.get_by_role("heading", name="Security", exact=True).wait_for()
