@@ -16,6 +16,7 @@ from psycopg import Connection
 from cdp.db.engine import conninfo
 from cdp.db.migrate import head
 from cdp.db.statements import load_statements
+from cdp.limits import read_rate
 from cdp.settings import Settings, unknown_variables
 
 OLDEST_SERVER: Final = 160000
@@ -63,6 +64,10 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             told="development: generated key, plain http and demo users are allowed",
             mend="Set CDP_ENV=production where real customers' data live.",
         )
+    for name in ("rate_graphql_tool", "rate_graphql_member", "rate_token", "rate_exports", "rate_invites"):
+        if read_rate(getattr(settings, name)) is None:
+            told = f"CDP_{name.upper()} is off: nothing bounds how much is asked in a while"
+            yield Finding(check="rates", state="warn", told=told, mend="Set a rate, such as the default.")
     if settings.smtp_url is None:
         yield Finding(
             check="mail", state="warn", told="no outgoing mail: invitations are not sent", mend="Set CDP_SMTP_URL."

@@ -213,10 +213,6 @@ class Settings(BaseSettings):
     )
     rate_exports: RateLine = Field("60/hour", description="Files that a member may take away.")
     rate_invites: RateLine = Field("50/day", description="Invitations of one person, or one tool, and of one account.")
-    rate_password_reset: RateLine = Field(
-        "5/hour",
-        description="Letters for a new password to one e-mail address; ten times as many asked from an address.",
-    )
     data_dir: Path = Field(Path(".cdp"), description="Embedded database, generated key, demo.json.")
     demo_users: bool = Field(default=False, description="Members with published passwords; set by `cdp demo`.")
     feed_retention_days: int | None = Field(

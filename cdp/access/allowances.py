@@ -3,7 +3,7 @@
 Rare requests (a token, a file, an invitation) take from their allowance by one statement, `take`. A read of the graph must not
 pay for one: its process counts by itself and once a second tells the database what was spent and learns what all have
 (`Allowances`). So several processes together may let through a second's work more than the rate, and a viewer's last
-operation may go beyond it, by at most its own limit of nodes; what was too much is made up for before the next (decision 0019).
+operation may go beyond it, by at most its own limit of nodes; what was too much is made up for before the next (decision 0024).
 """
 
 import asyncio

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import orjson
 import pytest
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import KeySet, RSAKey
 
+from cdp.access.keys import REFETCH_SECONDS, IssuerKeys, UntrustedToken
 from cdp.access.people import create_client
 from cdp.access.sealing import unseal
 from cdp.access.tokens import TokenInvalid, require
@@ -191,3 +193,33 @@ async def test_spoofed_hosts_change_neither_issuer_nor_links(visitor: httpx2.Asy
     answer = await visitor.get(f"{ISSUER}/.well-known/openid-configuration", headers=spoofed)
     assert "evil.example" not in answer.text
     assert answer.json()["issuer"] == ISSUER
+
+
+async def test_unknown_keys_have_the_issuers_keys_fetched_again_at_most_every_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever sends tokens with made-up key names makes us fetch no more often than that, also many at once."""
+    made, later, fetched = RSAKey.generate_key(2048), RSAKey.generate_key(2048), 0
+    for key in (made, later):
+        key.ensure_kid()
+    published = [made]
+
+    async def load() -> KeySet:
+        nonlocal fetched
+        fetched += 1
+        await asyncio.sleep(0)
+        return KeySet(list(published))
+
+    keys = IssuerKeys(load)
+    assert (await keys.key(made.kid)).kid == made.kid
+    outcomes = await asyncio.gather(*(keys.key(f"made-up-{number}") for number in range(50)), return_exceptions=True)
+    assert {type(each) for each in outcomes} == {UntrustedToken}
+    assert fetched == 1
+    published.append(later)
+    with pytest.raises(UntrustedToken):
+        await keys.key(later.kid)
+    clock = time.monotonic() + REFETCH_SECONDS + 1
+    monkeypatch.setattr("cdp.access.keys.time", SimpleNamespace(monotonic=lambda: clock))
+    found = await asyncio.gather(*(keys.key(later.kid) for _ in range(50)))
+    assert {each.kid for each in found} == {later.kid}
+    assert fetched == 2
