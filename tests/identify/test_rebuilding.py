@@ -134,7 +134,12 @@ def test_what_does_not_follow_from_the_claims_is_found_and_mended(world: World, 
     connection.execute(statement)
     corrupted = contents(connection)
     assert corrupted != sound
-    assert check(connection, rules=rules).counts == counts
+    found = check(connection, rules=rules).counts
+    if "shared" in name:
+        # Where the mark parts what belongs together, either part may be the one that is looked at.
+        assert found.keys() == counts.keys()
+    else:
+        assert found == counts
     assert contents(connection) == corrupted
     # What was found is mended in the order found, so that some of it is gone before it is looked at again.
     assert rebuild(connection, rules=rules).counts.keys() & counts.keys()
@@ -179,7 +184,8 @@ def test_a_rebuild_brings_what_is_known_in_line_with_other_rules_and_back(world:
     assert check(connection, rules=strict).differences
     rebuild(connection, rules=strict)
     assert check(connection, rules=strict).differences == ()
-    parted, _ = graph(connection), forget(connection)
+    parted = graph(connection)
+    forget(connection)
     _tell(connection, drafts, [], strict)
     assert graph(connection) == parted != before
     rebuild(connection, rules=DEFAULT_RULES)
