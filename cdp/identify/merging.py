@@ -237,6 +237,9 @@ def _not_as_meant(
     if limited:
         message = f"The customer would have more values than allowed of: {', '.join(limited)}."
         return Mistake(code="would_exceed_limit", message=message, field=("ids",))
+    if (left or lost) and any(one.reason == "size" for one in resolution.refusals):
+        message = "The customer would be larger than customers grow; one in quarantine has to be let grow first."
+        return Mistake(code="would_exceed_limit", message=message, field=("ids",))
     if left or lost:
         message = "Decisions in force keep apart what these two customers have."
         return Mistake(code="kept_apart", message=message, field=("ids",))
