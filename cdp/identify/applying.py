@@ -5,7 +5,6 @@ caller's transaction under the exclusive customers' lock, and call `rehome` of t
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,9 +22,9 @@ from cdp.identify.crowding import counting
 from cdp.identify.findings import keep_listed
 from cdp.identify.gathering import Told, gather
 from cdp.identify.history import SYSTEM, About, complete, quarantine_events
-from cdp.identify.identifier import PROFILE, Identifier
+from cdp.identify.identifier import Identifier
 from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust, StoredClaim
-from cdp.identify.redrawing import MergeRecord, Redrawing, StoredProfile, redraw
+from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
 from cdp.identify.resolution import Resolution, resolve
 from cdp.identify.rules import Rules
 from cdp.identify.ruling import rules_in_force
@@ -144,7 +143,9 @@ def _redraw(
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
     decisions = queries.decisions_about(connection, nodes)
-    before = _owners(connection, identifiers, decisions, stored, seeds if author is not None else set())
+    before = queries.component_owners(
+        connection, identifiers, decisions, stored, decided=seeds if author is not None else frozenset()
+    )
     resolution = resolve(
         claims.values(),
         decisions,
@@ -181,26 +182,6 @@ def _redraw(
         quarantined = queries.quarantine(connection, set(drawn.homes.values()), drawn.quarantined)
         queries.put_events(connection, quarantine_events(drawn, quarantined, author or SYSTEM))
     return attached, Redrawn(drawn=drawn, before=shown, after=after, quarantined=frozenset(quarantined))
-
-
-def _owners(
-    connection: Connection[Any],
-    identifiers: AbstractSet[Identifier],
-    decisions: Sequence[Decision],
-    stored: Mapping[UUID, StoredProfile],
-    decided: AbstractSet[Identifier],
-) -> dict[Identifier, UUID | None]:
-    """Owners as stored of all that the component may change, and (None) whichever of the values that decisions name are nobody's.
-
-    A value that somebody linked to a profile has an owner without any claim, also when that was just taken back: `decided`.
-    """
-    if not decisions and not decided:
-        return queries.owners(connection, identifiers)
-    profiles = {profile_node(profile_id) for profile_id in stored}
-    ends = {(one.one, one.other) for one in decisions} | {(one.other, one.one) for one in decisions}
-    own = identifiers | decided | {one for one, other in ends if other in profiles}
-    named = {one for one in own | {one for one, _ in ends} if one.namespace != PROFILE}
-    return {one: owner for one, owner in queries.owners(connection, named).items() if one in own or owner is None}
 
 
 def _counting(stored: Mapping[UUID, StoredClaim], resolution: Resolution) -> dict[UUID, StoredClaim]:

@@ -4,6 +4,7 @@ Everything here runs inside the caller's transaction, which holds the customers'
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString, cast
@@ -350,6 +351,28 @@ def owners(connection: Connection[Any], identifiers: Collection[Identifier]) -> 
     namespaces, values = _columns(identifiers, 2)
     rows = connection.execute(STATEMENTS["owners"], {"namespaces": namespaces, "values": values})
     return {Identifier(namespace, value): customer_id for namespace, value, customer_id, _ in rows}
+
+
+def component_owners(
+    connection: Connection[Any],
+    identifiers: AbstractSet[Identifier],
+    decisions: Sequence[Decision],
+    profile_ids: Collection[UUID],
+    *,
+    decided: AbstractSet[Identifier] = frozenset(),
+) -> dict[Identifier, UUID | None]:
+    """Owners as stored of all that a component may change, and (None) whichever of the values that decisions name are nobody's.
+
+    `identifiers`: those of its claims. A value that somebody linked to a profile has an owner without any claim, also when that
+    was just taken back: `decided`. What decisions name beyond that is others', who aren't connected through what is nobody's.
+    """
+    if not decisions and not decided:
+        return owners(connection, identifiers)
+    profiles = {profile_node(profile_id) for profile_id in profile_ids}
+    ends = {(one.one, one.other) for one in decisions} | {(one.other, one.one) for one in decisions}
+    own = identifiers | decided | {one for one, other in ends if other in profiles}
+    named = {one for one in own | {one for one, _ in ends} if one.namespace != PROFILE}
+    return {one: owner for one, owner in owners(connection, named).items() if one in own or owner is None}
 
 
 def change_owners(

@@ -208,8 +208,7 @@ def _examine(connection: Connection[Any], profile_ids: Sequence[UUID], rules: Ru
     given = [one.claim for one in told.values()]
     identifiers = {identifier for claim in given for identifier in claim.identifiers}
     decisions = queries.decisions_about(connection, identifiers | {profile_node(one) for one in profiles})
-    identifiers |= {node for one in decisions for node in (one.one, one.other) if node.namespace != PROFILE}
-    before = queries.owners(connection, identifiers)
+    before = queries.component_owners(connection, identifiers, decisions, profiles)
     nobodys = frozenset(one for one, owner in before.items() if owner is None)
     resolution = resolve(given, decisions, rules, shared=nobodys)
     counted = {one.claim_id: one for one in counting(given, resolution.crowding) if not one.is_set_aside}
