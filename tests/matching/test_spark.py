@@ -24,6 +24,7 @@ def _path_without_java(folder: Path) -> str:
 def test_spark_and_duckdb_give_the_same_clusters(febrl: tuple[FileMatch, Path], tmp_path: Path) -> None:
     found, folder = febrl
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CDP_", "JAVA", "SPARK"))}
+    environment["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # a short life: half the time
     environment["PATH"] = _path_without_java(tmp_path / "programs")
     result = subprocess.run(
         [

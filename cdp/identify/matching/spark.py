@@ -37,7 +37,7 @@ def session(folder: Path) -> Iterator[Any]:
     if "SPARK_CONF_DIR" in environment:
         for name, value in _ALONE.items():
             builder = builder.config(name, value)
-        builder = builder.config("spark.sql.shuffle.partitions", str(2 * (os.cpu_count() or 1)))
+        builder = builder.config("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))
         builder = builder.config("spark.local.dir", str(folder))
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
