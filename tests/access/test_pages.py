@@ -155,8 +155,8 @@ def look(page: Page, site: Site, width: int) -> None:
         connection.execute("DELETE FROM recovery_code")
 
 
-def made_passkeys(page: Page, *, checks_owner: bool = True) -> CDPSession:
-    """A device that holds passkeys and says yes."""
+def made_passkeys(page: Page) -> tuple[CDPSession, str]:
+    """A device that holds passkeys, knows its owner and says yes; and its name."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {
@@ -164,11 +164,11 @@ def made_passkeys(page: Page, *, checks_owner: bool = True) -> CDPSession:
         "transport": "internal",
         "hasResidentKey": True,
         "hasUserVerification": True,
-        "isUserVerified": checks_owner,
+        "isUserVerified": True,
         "automaticPresenceSimulation": True,
     }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return session
+    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session, made["authenticatorId"]
 
 
 def enter(page: Page, site: Site, email: str) -> None:
@@ -235,7 +235,7 @@ def methods(site: Site, email: str) -> list[str]:
 
 
 def test_what_a_passkey_signed_works_once_and_in_its_browser_only(page: Page, site: Site) -> None:
-    session = made_passkeys(page)
+    made_passkeys(page)
     enter(page, site, "bodo@example.com")
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_role("heading", name="Recovery codes").wait_for()
@@ -252,7 +252,32 @@ def test_what_a_passkey_signed_works_once_and_in_its_browser_only(page: Page, si
     page.context.clear_cookies()
     elsewhere = page.request.post(f"{site.issuer}/sign-in", data=form, headers=headers)
     assert elsewhere.status == 403
-    session.send("WebAuthn.disable")
+    with connect(site.world.url) as connection:
+        connection.execute("DELETE FROM passkey")
+
+
+def test_a_passkey_that_did_not_check_its_owner_is_a_second_step_and_does_not_stand_alone(
+    page: Page, site: Site
+) -> None:
+    session, device = made_passkeys(page)
+    enter(page, site, "vera@example.com")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.context.clear_cookies()
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": device, "isUserVerified": False})
+    page.goto(f"{site.issuer}/security")
+    # Whoever found the device asks it less than our page would.
+    page.eval_on_selector(
+        "form[data-passkey]",
+        "form => { form.dataset.options = form.dataset.options.replace('\"required\"', '\"discouraged\"'); }",
+    )
+    page.get_by_role("button", name="Use a passkey").click()
+    assert "not known here" in page.get_by_role("alert").inner_text()
+    page.get_by_label("E-mail").fill("vera@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_role("heading", name="Security", exact=True).wait_for()
     with connect(site.world.url) as connection:
         connection.execute("DELETE FROM passkey")
 
