@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -110,6 +111,7 @@ membership = Table(
     Column("member_id", ForeignKey(member.c.member_id), primary_key=True),
     Column("role", Text, nullable=False),
     at("created_at", now=True),
+    Column("last_signed_in_at", DateTime(timezone=True), comment="When a session last opened the account"),
     CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
     Index("membership_by_member_id", "member_id"),
     info=reference(),
@@ -163,7 +165,10 @@ invite = Table(
     Column("invited_by", Text, nullable=False),
     at("created_at", now=True),
     at("accepted_at", nullable=True),
+    Column("invite_id", Uuid, nullable=False, server_default=text("new_id()"), comment="Names it; opens nothing"),
     CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    UniqueConstraint("invite_id", name="invite_has_one_invite_id"),
+    Index("invite_by_account_id", "account_id"),
     info=reference(),
 )
 
