@@ -27,6 +27,7 @@ ROOMS: Final = (
     "cdp.events",
     "cdp.ledger",
     "cdp.identify",
+    "cdp.interact",
     "cdp.ingest",
     "cdp.webhooks",
 )
@@ -36,6 +37,11 @@ ROOMS: Final = (
 def by_customer() -> dict[str, Any]:
     """A table about a customer: `customer_id` leads its primary key; all such tables are co-located."""
     return {"distributed_by": "customer_id"}
+
+
+def with_account() -> dict[str, Any]:
+    """A table about a customer whose rows belong to an account, in a room above the ledger: they move with the account."""
+    return {**by_customer(), "moves_with_account": True}
 
 
 def by(column: str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ key are updated. The lists of tables and columns come from `tables.py`, so that 
 anybody remembering it.
 """
 
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Table
 
-from cdp.db.metadata import metadata
+from cdp.db.metadata import gather, metadata
 from cdp.ledger import tables
 
 MOVES: Final = "unnest(%(account_ids)s::uuid[], %(old_customer_ids)s::uuid[], %(new_customer_ids)s::uuid[])"
@@ -29,6 +30,13 @@ OF_AN_ACCOUNT: Final = tuple(
 
 KEYS: Final = tuple(table for table in metadata.tables.values() if _own(table) and "record_id" in table.columns)
 """Look-ups (source, external id) → record, of records that belong to an account."""
+
+
+@cache
+def of_an_account() -> tuple[Table, ...]:
+    """All that moves with an account: the ledger's own tables, and those that rooms above say so of (`with_account`)."""
+    above = tuple(table for table in gather().tables.values() if table.info.get("moves_with_account"))
+    return (*OF_AN_ACCOUNT, *above)
 
 
 def move_rows(table: Table) -> str:

@@ -68,7 +68,7 @@ def move_accounts(connection: Connection[Any], accounts: Sequence[tuple[UUID, UU
         return
     ids, old, new = (list(column) for column in zip(*accounts, strict=True))
     given = {"account_ids": ids, "old_customer_ids": old, "new_customer_ids": new}
-    for table in moves.OF_AN_ACCOUNT:
+    for table in moves.of_an_account():
         connection.execute(moves.move_rows(table), given)
     for key in moves.KEYS:
         connection.execute(moves.move_keys(key), given)
