@@ -91,3 +91,7 @@ SELECT pg_temp.id('0008', n), 'https://issuer.example', 's' || n, 'm' || n || '@
 INSERT INTO membership (account_id, member_id, role)
 SELECT pg_temp.id('0004', 10 + 10 * ((n - 1) / 4)), pg_temp.id('0008', n), (ARRAY['client_admin', 'finance', 'buyer', 'viewer'])[1 + (n - 1) % 4]
 FROM generate_series(1, 8) AS n;
+INSERT INTO audit_record (audit_id, recorded_at, event, outcome, actor, client_id, account_id, target, details)
+SELECT pg_temp.id('0013', n), timestamptz '2026-03-01+00' + n * interval '1 hour', 'export', 'done', 's' || n, 'desk',
+       CASE WHEN n % 2 = 0 THEN pg_temp.id('0004', n) END, 'statement ' || n, jsonb_build_object('format', 'csv')
+FROM generate_series(1, 40) AS n;

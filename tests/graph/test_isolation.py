@@ -35,6 +35,7 @@ _NOT_FREE = {
     "namespace",
     "key_namespace",
     "record_key",
+    "outcome",
 }
 ROLES = {role: member(number, OWN, role) for number, role in enumerate(Role, start=1)}
 ALL = questions(schema._schema)
@@ -110,6 +111,11 @@ NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
     "Merge": ("mrg", "000b", lambda n: n),
     "Review": ("rev", "0012", lambda n: n),
     "IssuedStatement": ("sta", "000e", lambda n: n),
+    "AccountMember": ("mem", "0008", lambda n: n * 2 // 5 - 3),
+    "StaffPerson": ("stf", "0000", lambda n: 0xB000 + n // 10),
+    "WebhookEndpoint": ("whe", "0014", lambda n: n),
+    "WebhookDelivery": ("whd", "0015", lambda n: n),
+    "AuditRecord": ("aud", "0013", lambda n: n),
 }
 
 
