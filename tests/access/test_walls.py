@@ -31,7 +31,7 @@ WORTH = {
     "timestamptz": "now()",
     "bool": "false",
     "jsonb": "'{}'",
-    "bytea": "''",
+    "bytea": "sha256(convert_to(%(canary)s::text, 'UTF8'))",
     "_text": "'{}'",
     "_uuid": "'{}'",
 }
