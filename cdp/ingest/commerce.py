@@ -103,6 +103,7 @@ class OrderTold:
             purchase_order=self.purchase_order,
             placed_at=self.at,
             promised_on=self.promised_on,
+            told_at=self.at,
             currency=self.currency,
             total=self.total,
             lines=self.lines,

@@ -152,6 +152,7 @@ def _order(
         purchase_order=record.purchase_order,
         placed_at=record.placed_at,
         promised_on=record.promised_on,
+        told_at=record.updated_at,
         currency=record.currency,
         total=total,
         lines=tuple(lines),

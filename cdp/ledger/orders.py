@@ -62,7 +62,7 @@ class OrderRecord:
     `(source_id, external_id)` is the order's key, `version` orders its full records: a lower version never overwrites
     a higher, an equal one replaces. `status` is None where the source doesn't say. `lines` is None when the record
     tells only its events. `account_id`, `customer_id` (its holder) and `profile_id` (who placed it) count when the
-    order is new: it stays where it is.
+    order is new: it stays where it is. `told_at` dates a promised day that changed; None: when it is recorded.
     """
 
     source_id: UUID
@@ -80,6 +80,7 @@ class OrderRecord:
     purchase_order: str | None = None
     placed_at: datetime
     promised_on: date | None = None
+    told_at: datetime | None = None
     currency: str
     total: Decimal
     lines: tuple[OrderLine, ...] | None
@@ -94,7 +95,7 @@ class OrderRecord:
 def record_orders(connection: Connection[Any], orders: Sequence[OrderRecord]) -> None:
     """Record a batch of orders, in order of telling; telling the same again changes nothing.
 
-    The caller holds the customers' lock (`cdp.db.locks`) and commits. Nine statements whatever the batch's size.
+    The caller holds the customers' lock (`cdp.db.locks`) and commits. Ten statements whatever the batch's size.
     """
     if not orders:
         return
@@ -171,6 +172,7 @@ _COLUMNS: Final = (
     "purchase_order",
     "placed_at",
     "promised_on",
+    "told_at",
     "currency",
     "total",
 )

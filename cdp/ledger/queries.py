@@ -155,8 +155,12 @@ def find_orders(connection: Connection[Any], keys: Collection[tuple[UUID, str]])
 
 
 def put_orders(connection: Connection[Any], rows: Sequence[Mapping[str, Any]]) -> list[PutOrder]:
-    """Store the content of orders where it is new or newer, and remember the version; which are other than before."""
+    """Store the content of orders where it is new or newer, and remember the version; which are other than before.
+
+    A promised day that changes is told as an event of the order.
+    """
     given = {"orders": as_rows(rows)}
+    connection.execute(STATEMENTS["note_changed_promises"], given)
     put = [PutOrder(*row) for row in connection.execute(STATEMENTS["put_orders"], given)]
     connection.execute(STATEMENTS["advance_order_keys"], given)
     return put

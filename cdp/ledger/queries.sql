@@ -95,6 +95,19 @@ FROM sales_order
 JOIN unnest(%(customer_ids)s::uuid[], %(order_ids)s::uuid[]) AS given (customer_id, order_id) USING (customer_id,
 order_id);
 
+-- name: note_changed_promises
+-- Orders that are about to be promised for another day than before: both days, as an event. Run before put_orders.
+INSERT INTO order_event (
+    customer_id, order_id, account_id, kind, occurred_at, source_id, record_key, promised_from, promised_on)
+SELECT
+    stored.customer_id, stored.order_id, stored.account_id, 'updated', coalesce(given.told_at, now()), given.source_id,
+    'promise:' || given.version || ':' || given.promised_on, stored.promised_on, given.promised_on
+FROM json_to_recordset(%(orders)s) AS given (
+    customer_id uuid, order_id uuid, source_id uuid, promised_on date, version bigint, told_at timestamptz)
+JOIN sales_order AS stored USING (customer_id, order_id)
+WHERE given.version >= greatest(stored.version, 0) AND given.promised_on <> stored.promised_on
+ON CONFLICT (customer_id, order_id, record_key) DO NOTHING;
+
 -- name: put_orders
 -- Orders as told: new ones, and full records of an equal or higher version. An order stays in its account and keeps
 -- who placed it. Returns those that are new (no transaction has replaced the row) or other than before.

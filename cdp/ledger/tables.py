@@ -149,6 +149,8 @@ order_event = Table(
     Column("amount", Numeric),
     Column("currency", Text),
     Column("record_key", Text, nullable=False, comment="What told it, so that telling it twice adds nothing"),
+    Column("promised_from", Date, comment="The day promised before, of a changed promise"),
+    Column("promised_on", Date, comment="The day promised since"),
     Index("order_event_told_once", "customer_id", "order_id", "record_key", unique=True),
     info=by_customer(),
 )

@@ -1,6 +1,6 @@
 """Accounts: who holds and manages them, what they owe, and their statements."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Date, Text, Uuid, func, select
 
@@ -13,7 +13,9 @@ from cdp.identify.tables import customer
 from cdp.ledger import statement as statements
 from cdp.ledger.money import is_currency
 from cdp.ledger.tables import account, ledger_entry, sales_order
-from cdp.resolvers.money import money, total
+from cdp.resolvers.money import money, rounded, total
+
+MOST_LOCATIONS: Final = 100
 
 
 def visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
@@ -106,6 +108,34 @@ def currencies(row: Row) -> ColumnElement[Any]:
         .scalar_subquery()
     )
     return func.to_json(func.array_prepend(row.c.currency, func.array(others)))
+
+
+def locations(row: Row) -> ColumnElement[Any]:
+    """Sites that orders of the account name, by name, as a JSON array; the first hundred."""
+    found = sales_order.alias()
+    named = (
+        select(found.c.location)
+        .distinct()
+        .where(
+            found.c.customer_id == row.c.customer_id,
+            found.c.account_id == row.c.account_id,
+            found.c.location.is_not(None),
+        )
+        .order_by(found.c.location)
+        .limit(MOST_LOCATIONS)
+        .correlate(row)
+        .scalar_subquery()
+    )
+    return func.to_json(func.array(named))
+
+
+def available_credit(row: Row, arguments: Arguments) -> Inline:
+    """What is left of the agreed credit at the end of a date, in the account's currency; nothing when it is used up."""
+    left = row.c.credit_limit - statements.balance(row, row.c.currency, as_of(arguments))
+    return Inline(
+        {"amount": rounded(func.greatest(left, 0), row.c.currency), "currency": row.c.currency},
+        row.c.credit_limit.is_(None),
+    )
 
 
 def credit_limit(row: Row, _arguments: Arguments) -> Inline:

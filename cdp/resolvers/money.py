@@ -17,7 +17,12 @@ def money(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> Inline:
 
 def total(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> Inline:
     """A computed amount, never null: given the currency's digits, which a sum of nothing would lack."""
-    return Inline({"amount": func.round(amount, _exponent(currency)), "currency": currency})
+    return Inline({"amount": rounded(amount, currency), "currency": currency})
+
+
+def rounded(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> ColumnElement[Any]:
+    """An amount with the digits of its currency."""
+    return func.round(amount, _exponent(currency))
 
 
 def _exponent(currency: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -38,6 +38,7 @@ from cdp.ledger.tables import (
 from cdp.resolvers.money import money
 
 _ENDED: Final = ("delivered", "cancelled", "returned")
+_NO_PROMISE: Final = (cast(null(), Date).label("promised_from"), cast(null(), Date).label("promised_on"))
 
 
 def by_id(_row: Row, arguments: Arguments) -> Rows:
@@ -153,6 +154,12 @@ def line_status(row: Row) -> ColumnElement[Any]:
     )
 
 
+def postings(row: Row, _arguments: Arguments) -> Rows:
+    """Ledger entries that name the order, earliest first."""
+    found = ledger_entry.alias()
+    return Rows(found, _of_order(found, row), (by("posted_on"),))
+
+
 def shipments(row: Row, _arguments: Arguments) -> Rows:
     """Shipments, by number."""
     found = shipment.alias()
@@ -207,6 +214,8 @@ def timeline(row: Row, _arguments: Arguments) -> Rows:
         told.c.amount.label("amount"),
         told.c.currency.label("currency"),
         literal_column("false").label("late"),
+        told.c.promised_from.label("promised_from"),
+        told.c.promised_on.label("promised_on"),
     ).where(*mine)
     sent = _of_shipment(parcel, "shipped", parcel.c.shipped_at, 2).where(
         *_of_order(parcel, row), parcel.c.shipped_at.is_not(None)
@@ -265,6 +274,7 @@ def _of_shipment(parcel: Any, kind: str, moment: ColumnElement[Any], rank: int) 
         cast(null(), Numeric).label("amount"),
         cast(null(), Text).label("currency"),
         (late if kind == "delivered" else literal_column("false")).label("late"),
+        *_NO_PROMISE,
     )
 
 
@@ -283,4 +293,5 @@ def _of_entry(entry: Any, kind: ColumnElement[Any], day: ColumnElement[Any], ran
         cast(null(), Numeric).label("amount"),
         cast(null(), Text).label("currency"),
         literal_column("false").label("late"),
+        *_NO_PROMISE,
     )

@@ -12,6 +12,8 @@ from cdp.graph.declaration import by, one, page, scalar
 from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
+from cdp.resolvers import case as case_resolvers
+from cdp.resolvers import administration as administration_resolvers
 from cdp.resolvers import issued as issued_resolvers
 from cdp.resolvers import ledger as ledger_resolvers
 from cdp.resolvers import order as order_resolvers
@@ -19,6 +21,8 @@ from cdp.schema.base import Connection, Currency, Money, Node, graph, node_id
 from cdp.schema.statement import EntryKind, Statement, statement_of_account
 
 if TYPE_CHECKING:
+    from cdp.schema.case import Case
+    from cdp.schema.administration import AccountInvite, AccountPerson
     from cdp.schema.customer import Customer
     from cdp.schema.issued_statement import IssuedStatement
     from cdp.schema.order import Order, OrderSummary
@@ -152,6 +156,13 @@ class Account(Node):
     credit_limit: Money | None = one(
         resolvers.credit_limit, "Agreed credit.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
     )
+    available_credit: Money | None = one(
+        resolvers.available_credit,
+        "Agreed credit less the balance, in the account's own currency, never below zero; null without a limit.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+        inputs={"asOf": _IN_CURRENCY["asOf"]},
+    )
     balance: Money = one(
         resolvers.balance,
         "What is owed; negative when in credit.",
@@ -170,6 +181,7 @@ class Account(Node):
     holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.", filters=True)
     manager: Staff | None = one(resolvers.manager, "The account manager.")
     orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.", filters=True)
+    locations: list[str] = scalar(resolvers.locations, "Sites its orders name, by name; the first hundred.")
     orders_summary: Annotated["OrderSummary", strawberry.lazy("cdp.schema.order")] = one(
         summary(resolvers.orders, "Order", time="placed_at"), "Its orders summed up.", filter_of="Order"
     )
@@ -193,4 +205,22 @@ class Account(Node):
         "Statements issued, latest first.",
         scope=Scope.LEDGER_READ,
         member=Scope.LEDGER_READ,
+    )
+    people: Connection[Annotated["AccountPerson", strawberry.lazy("cdp.schema.administration")]] = page(
+        administration_resolvers.people_of_account,
+        "Who may sign in for it, by name: for administrators, and for its client admins.",
+        scope=Scope.ADMIN,
+        member=Scope.GRAPH_READ,
+    )
+    open_invites: Connection[Annotated["AccountInvite", strawberry.lazy("cdp.schema.administration")]] = page(
+        administration_resolvers.open_invites_of_account,
+        "Invitations that can still be accepted, latest first: for administrators, and for its client admins.",
+        scope=Scope.ADMIN,
+        member=Scope.GRAPH_READ,
+    )
+    cases: Connection[Annotated["Case", strawberry.lazy("cdp.schema.case")]] = page(
+        case_resolvers.of_account,
+        "What the client asked of us, latest written in first.",
+        scope=Scope.GRAPH_PII,
+        member=Scope.GRAPH_READ,
     )

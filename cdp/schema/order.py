@@ -17,7 +17,7 @@ from cdp.resolvers.summary import ORDER_GROUPS
 from cdp.schema.base import Connection, Money, Node, graph, node_id
 
 if TYPE_CHECKING:
-    from cdp.schema.account import Account
+    from cdp.schema.account import Account, LedgerEntry
     from cdp.schema.customer import Customer
 
 LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
@@ -163,6 +163,8 @@ class OrderEvent:
     shipment_number: str | None = scalar("shipment_number", "Which shipment.")
     document_number: str | None = scalar("document_number", "Which invoice or credit note.")
     amount: Money | None = one(resolvers.amount, "Amount of a refund, where told.")
+    promised_from: date | None = scalar("promised_from", "The day promised until then, where the promise was changed.")
+    promised_on: date | None = scalar("promised_on", "The day promised since then, where the promise was changed.")
 
 
 @graph.type(
@@ -183,6 +185,7 @@ class Order(Node):
     status: OrderStatus = scalar("status", "Where it stands.", filters=True)
     channel: str = scalar("channel", "Channel it came through.", filters=True)
     purchase_order: str | None = scalar("purchase_order", "The client's own reference.", filters=True)
+    location: str | None = scalar("location", "The site it was placed at or for, as the source calls it.", filters=True)
     placed_at: datetime = scalar("placed_at", "Placed at.", filters=True, orders=True)
     promised_on: date | None = scalar("promised_on", "Promised for.", filters=True, orders=True, nullable=True)
     late: bool = scalar(
@@ -197,6 +200,12 @@ class Order(Node):
     )
     line_count: int = scalar(resolvers.line_count, "How many lines.")
     lines: Connection[OrderLine] = page(resolvers.lines, "What was ordered, by line number.", filters=True)
+    postings: list[Annotated["LedgerEntry", strawberry.lazy("cdp.schema.account")]] = many(
+        resolvers.postings,
+        "What was posted for it, invoices and credit notes: earliest first.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+    )
     shipments: list[Shipment] = many(resolvers.shipments, "What was sent, by number.")
     timeline: list[OrderEvent] = many(resolvers.timeline, "What happened, oldest first.")
 

@@ -145,6 +145,18 @@ def test_refund_and_cancellation_count_whatever_arrives_first(
     ]
 
 
+def test_a_promised_day_that_changes_is_told_with_both_days(connection: Connection[Any]) -> None:
+    account_id = record_accounts(connection, [an_account()])["K-1001"]
+    first, second = date(2026, 3, 10), date(2026, 3, 17)
+    later = NOON.replace(hour=15)
+    record_orders(connection, [an_order(account_id, promised_on=first)])
+    record_orders(connection, [an_order(account_id, version=3, promised_on=second, told_at=later)])
+    record_orders(connection, [an_order(account_id, version=3, promised_on=second, told_at=later)])
+    record_orders(connection, [an_order(account_id, version=2, promised_on=first)])
+    changed = "SELECT kind, occurred_at, promised_from, promised_on FROM order_event WHERE promised_on IS NOT NULL"
+    assert told(connection, changed) == [("updated", later, first, second)]
+
+
 def test_of_one_batch_the_highest_full_version_is_the_content() -> None:
     full = [an_order(UUID(int=7), version=version) for version in (1, 3, 2)]
     assert newest_of([an_order(UUID(int=7), lines=None, version=9), *full])[SOURCE, "1"].version == 3
