@@ -32,8 +32,9 @@ from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
 from extranet.failures import FAILURES
-from extranet.pages import home, invoices, issued, orders, sessions, statement, statement_files
+from extranet.pages import home, invoices, issued, orders, people, sessions, statement, statement_files
 from extranet.portal import Portal, Visit, load_operations
+from extranet.recently import recently_signed_in
 from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
 
@@ -53,7 +54,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
             raise SettingsError(variable="CDP_PORTAL_DATABASE_URL", problem="is required by the extranet.")
         async with (
             open_access(settings) as access,
-            open_graph(url, "cdp_portal", limits=limits_of(settings), writes=url) as graph,
+            open_graph(url, "cdp_portal", limits=limits_of(settings), writes=url, settings=settings) as graph,
             access.allowances() as graph.allowances,
         ):
             app.state.portal = Portal(
@@ -176,6 +177,13 @@ ROUTES: Final = (
     Route("/invoices/{id}", signed_in(invoices.detail)),
     Route("/orders", signed_in(orders.listing)),
     Route("/orders/{id}", signed_in(orders.detail)),
+    Route("/people", signed_in(people.listing)),
+    Route("/people/invite", signed_in(recently_signed_in(people.invite_form)), methods=["GET"]),
+    Route("/people/invite", signed_in(recently_signed_in(people.invite)), methods=["POST"]),
+    Route("/people/withdraw", signed_in(recently_signed_in(people.withdraw)), methods=["POST"]),
+    Route("/people/{id}/remove", signed_in(recently_signed_in(people.remove)), methods=["POST"]),
+    Route("/people/{id}", signed_in(recently_signed_in(people.detail)), methods=["GET"]),
+    Route("/people/{id}", signed_in(recently_signed_in(people.change)), methods=["POST"]),
     Route("/account", signed_in(sessions.choose_account), methods=["GET"]),
     Route("/account", signed_in(sessions.switch_account), methods=["POST"]),
     Route("/sessions", signed_in(sessions.listing), methods=["GET"]),

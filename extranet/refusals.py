@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cdp.errors import CdpError, Invalid, NotFound, Unavailable
+from cdp.errors import CdpError, Invalid, NotFound, TooManyRequests, Unavailable
 
 RETRY_AFTER_SECONDS: Final = 60
 
@@ -41,6 +41,8 @@ def refusal_of(errors: Sequence[Any]) -> CdpError:
     code = extensions.get("code", "unknown")
     if code == "cursor_invalid":
         return InvalidPlace()
+    if code == TooManyRequests.code:
+        return TooManyRequests(retry_after_seconds=int(extensions.get("retry_after_seconds", RETRY_AFTER_SECONDS)))
     if code in {"unavailable", "too_slow"}:
         return DatabaseUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)
     if code == "value_invalid" and str(extensions.get("argument")).endswith("(id:)"):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Text, Uuid, and_, func, literal, null, select
 
 from cdp.access.issuer.tables import oauth_client
-from cdp.access.tables import audit_record, login_session, member, membership, staff
+from cdp.access.tables import audit_record, invite, login_session, member, membership, staff
 from cdp.access.viewer import Member, Role
 from cdp.db.ids import typed_id
 from cdp.graph.compiler import Arguments, MemberParameters
@@ -14,6 +14,7 @@ from cdp.graph.declaration import Inline, Row, Rows, by
 
 IDLE: Final = timedelta(minutes=30)
 LONGEST: Final = timedelta(hours=12)
+INVITE_LASTS: Final = timedelta(hours=72)
 
 
 def clients(_row: Row | None, _arguments: Arguments) -> Rows:
@@ -100,3 +101,34 @@ def person(row: Row, arguments: Arguments) -> Inline:
         ]
         name = func.coalesce(*names)
     return Inline({"name": name}, absent=name.is_(null()))
+
+
+def people_of_account(row: Row, _arguments: Arguments) -> Rows:
+    """Who belongs to an account, with their names."""
+    person = member.alias()
+    found = membership.alias()
+    columns = (
+        found.c.account_id,
+        found.c.member_id,
+        found.c.role,
+        found.c.created_at,
+        found.c.last_signed_in_at,
+        person.c.name,
+        person.c.email,
+        person.c.disabled_at,
+    )
+    people = select(*columns).join(person, person.c.member_id == found.c.member_id).subquery()
+    return Rows(people, (people.c.account_id == row.c.account_id,))
+
+
+def open_invites_of_account(row: Row, _arguments: Arguments) -> Rows:
+    """Invitations into an account that can still be accepted."""
+    found = invite.alias()
+    is_open = and_(found.c.accepted_at.is_(None), found.c.created_at >= func.now() - INVITE_LASTS)
+    return Rows(found, (found.c.account_id == row.c.account_id, is_open))
+
+
+def expires_at(row: Row) -> ColumnElement[Any]:
+    """When an invitation is good no more."""
+    over: ColumnElement[Any] = row.c.created_at + INVITE_LASTS
+    return over

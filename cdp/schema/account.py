@@ -12,8 +12,8 @@ from cdp.graph.declaration import by, one, page, scalar
 from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
-from cdp.resolvers import case as case_resolvers
 from cdp.resolvers import administration as administration_resolvers
+from cdp.resolvers import case as case_resolvers
 from cdp.resolvers import issued as issued_resolvers
 from cdp.resolvers import ledger as ledger_resolvers
 from cdp.resolvers import order as order_resolvers
@@ -21,8 +21,8 @@ from cdp.schema.base import Connection, Currency, Money, Node, graph, node_id
 from cdp.schema.statement import EntryKind, Statement, statement_of_account
 
 if TYPE_CHECKING:
-    from cdp.schema.case import Case
     from cdp.schema.administration import AccountInvite, AccountPerson
+    from cdp.schema.case import Case
     from cdp.schema.customer import Customer
     from cdp.schema.issued_statement import IssuedStatement
     from cdp.schema.order import Order, OrderSummary

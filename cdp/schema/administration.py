@@ -9,7 +9,7 @@ from datetime import datetime
 import strawberry
 
 from cdp.access.issuer.tables import oauth_client
-from cdp.access.tables import login_session, member, membership, staff
+from cdp.access.tables import invite, login_session, member, membership, staff
 from cdp.access.viewer import Scope
 from cdp.graph.declaration import by, many, one, page, scalar
 from cdp.resolvers import administration as resolvers
@@ -103,6 +103,47 @@ class StaffPerson(Node):
     subject: str | None = scalar("subject", "What that issuer calls them.", filters=True)
     created_at: datetime = scalar("created_at", "When they were added.", orders=True)
     disabled_at: datetime | None = scalar("disabled_at", "Since when no tool may act for them.", filters=True)
+
+
+@graph.type(
+    scope=Scope.ADMIN,
+    member=Scope.GRAPH_READ,
+    key=("member_id",),
+    order=(by("name"),),
+    visible=resolvers.is_own_record,
+)
+class AccountPerson:
+    """Somebody who may sign in for an account. Its client admins see them; other members nobody. Default order: name."""
+
+    id: strawberry.ID = node_id("mem", "member_id")
+    name: str = scalar("name", "Name.", filters=True, orders=True)
+    email: str = scalar("email", "E-mail address.", filters=True, orders=True)
+    role: MemberRole = scalar("role", "What they may see.", filters=True)
+    since: datetime = scalar("created_at", "When they were let in.", filters=True)
+    last_signed_in_at: datetime | None = scalar(
+        "last_signed_in_at",
+        "When they last signed in to the account, or came to it from another; null: not yet.",
+        filters=True,
+    )
+    disabled_at: datetime | None = scalar("disabled_at", "Since when the company lets them in nowhere.")
+
+
+@graph.type(
+    scope=Scope.ADMIN,
+    member=Scope.GRAPH_READ,
+    table=invite,
+    key=("invite_id",),
+    order=(by("created_at", descending=True),),
+    visible=resolvers.is_own_record,
+)
+class AccountInvite:
+    """An invitation into an account that can still be accepted. For client admins. Default order: latest first."""
+
+    id: strawberry.ID = node_id("inv", "invite_id")
+    email: str = scalar("email", "Whom it is for; nobody else can accept it.", filters=True)
+    role: MemberRole = scalar("role", "What they will see.", filters=True)
+    invited_at: datetime = scalar("created_at", "When they were invited.")
+    expires_at: datetime = scalar(resolvers.expires_at, "Until when it can be accepted.")
 
 
 @strawberry.type

@@ -36,6 +36,7 @@ MEMBERS: Final = (
     ("finance@lusitania.example", "Inês Duarte", {"K-1001": "finance"}),
     ("buyer@lusitania.example", "Rui Costa", {"K-1001": "buyer"}),
     ("viewer@lusitania.example", "Ana Lopes", {"K-1001": "viewer"}),
+    ("admin@lusitania.example", "Sofia Reis", {"K-1001": "client_admin"}),
     ("admin@zeppelin.example", "Zofia canary", {"K-2002": "client_admin"}),
     ("both@holding.example", "Otto Berg", {"K-1001": "finance", "K-2002": "buyer"}),
 )

@@ -14,6 +14,7 @@ from tests.tooling.provision import node_modules
 
 FINANCE, BUYER, VIEWER = "finance@lusitania.example", "buyer@lusitania.example", "viewer@lusitania.example"
 ADMIN, BOTH = "admin@zeppelin.example", "both@holding.example"
+LUSITANIA = "admin@lusitania.example"
 PAGES = (
     "/",
     "/statement",
@@ -32,6 +33,8 @@ PAGES = (
     "/sessions",
     "/nothing-here",
 )
+
+OF_ADMINISTRATORS = ("/people", "/people?done=invited", "/people/invite", "/people/{me}")
 
 
 def addresses(site: Site) -> list[str]:
@@ -54,6 +57,16 @@ def member(browser: Browser, site: Site) -> Iterator[Page]:
     site.as_member(BOTH).close()
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_cookies([{"name": "sid", "value": site.cookies[BOTH]["sid"], "url": site.url}])
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def administrator(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page of the account's administrator."""
+    site.as_member(LUSITANIA).close()
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_cookies([{"name": "sid", "value": site.cookies[LUSITANIA]["sid"], "url": site.url}])
     yield context.new_page()
     context.close()
 
@@ -135,6 +148,23 @@ def test_every_page_is_accessible_and_fits(
         assert not found, (address, found)
     member.get_by_role("button", name="K-1001").click()
     assert not violations(member, axe)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_pages_of_administrators_are_as_accessible(
+    administrator: Page, site: Site, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    administrator.emulate_media(color_scheme=scheme)
+    administrator.set_viewport_size({"width": width, "height": 800})
+    administrator.goto(f"{site.url}/people")
+    me = administrator.get_by_role("link", name="Sofia Reis").get_attribute("href") or ""
+    for path in OF_ADMINISTRATORS:
+        administrator.goto(site.url + path.replace("/people/{me}", me))
+        assert administrator.evaluate("document.documentElement.scrollWidth") <= width, path
+        found = violations(administrator, axe)
+        assert not found, (path, found)
 
 
 def violations(page: Page, axe: str) -> list[Mapping[str, Any]]:

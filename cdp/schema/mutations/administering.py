@@ -53,7 +53,8 @@ class MemberInvitePayload:
     """Payload of memberInvite."""
 
     link: str | None = strawberry.field(
-        description="Where they accept it: once, within 72 hours; shown now and never again. Null after a mistake."
+        description="Where they accept it: once, within 72 hours; shown now and never again. Null after a mistake, and for a"
+        " client admin, whose invitations go by mail."
     )
     user_errors: list[UserError] = strawberry.field(description=ERRORS)
 
@@ -75,7 +76,12 @@ def administrator(info: strawberry.Info) -> tuple[Tool, Actor, Settings]:
     """Who acts, and the installation's settings. Raises a GraphQL error unless they have the scope admin."""
     viewer = authorise(info, scope=Scope.ADMIN)
     assert isinstance(viewer, Tool)  # noqa: S101 - no role of members may
-    settings = None if info.context.writing is None else info.context.writing.settings
+    return viewer, actor_of(viewer), settings_of(info)
+
+
+def settings_of(info: strawberry.Info) -> Settings:
+    """The installation's settings. Raises a GraphQL error where nothing can be changed."""
+    settings: Settings | None = None if info.context.writing is None else info.context.writing.settings
     if settings is None:
         raise graphql_error(NothingChangesHere(), list(info._raw_info.field_nodes))  # noqa: SLF001 - Strawberry's wrapper
-    return viewer, actor_of(viewer), settings
+    return settings

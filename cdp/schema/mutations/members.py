@@ -1,25 +1,36 @@
 """Mutations of members: inviting them, their roles and sessions, and letting them in nowhere."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import strawberry
 from psycopg import Connection
 
+from cdp.access import own_people
 from cdp.access.audit import Actor
 from cdp.access.managing_members import MemberDesk, SessionEnded
-from cdp.access.viewer import Role
+from cdp.access.viewer import Member, Role, Scope, Viewer
 from cdp.db.ids import parse_id
 from cdp.errors import Mistake
 from cdp.limits import read_rate
+from cdp.mail import LetterRefused, MailUnavailable, NoMailServer
 from cdp.schema.administration import MemberRole
-from cdp.schema.mutations.acting import user_error, work
-from cdp.schema.mutations.administering import NEEDS, MemberInvitePayload, MemberPayload, administrator
+from cdp.schema.mutations.acting import UserError, authorise, user_error, work
+from cdp.schema.mutations.administering import (
+    ERRORS,
+    NEEDS,
+    MemberInvitePayload,
+    MemberPayload,
+    administrator,
+    settings_of,
+)
 from cdp.schema.subscription import made
 
 Act = Callable[[MemberDesk], UUID | SessionEnded | Mistake]
 _ADMIN = " The account's last client admin stays one."
+_OWN = " Needs the scope admin, or to be a client admin of the account; it is on record."
+_OWN_ROLES: Final = (Role.CLIENT_ADMIN,)
 
 
 @strawberry.input(description="Who is to be let into an account.")
@@ -62,10 +73,27 @@ class MemberEndSessionInput:
     session_id: str = strawberry.field(description="Which, from a member's sessions.")
 
 
+@strawberry.input(description="An invitation.")
+class MemberInviteWithdrawInput:
+    """Input of memberInviteWithdraw."""
+
+    invite_id: strawberry.ID = strawberry.field(description="Which, from the account's openInvites.")
+
+
+@strawberry.type(description="What came of memberInviteWithdraw.")
+class MemberInviteWithdrawPayload:
+    """Payload of memberInviteWithdraw."""
+
+    user_errors: list[UserError] = strawberry.field(description=ERRORS)
+
+
 async def _invite(
     info: strawberry.Info,
     input: Annotated[MemberInviteInput, strawberry.argument(description="Whom, where, as what.")],
 ) -> MemberInvitePayload:
+    viewer = authorise(info, scope=Scope.ADMIN, roles=_OWN_ROLES)
+    if isinstance(viewer, Member):
+        return await _invite_to_own(info, viewer, input)
     _, actor, settings = administrator(info)
     account_id = parse_id(input.account_id, "acc")
     if not settings.issuer_is_embedded:
@@ -84,17 +112,77 @@ async def _invite(
     return MemberInvitePayload(link=f"{settings.issuer}/invite/{outcome.secret}", user_errors=[])
 
 
+async def _invite_to_own(info: strawberry.Info, viewer: Member, input: MemberInviteInput) -> MemberInvitePayload:
+    settings = settings_of(info)
+    mistake: Mistake | None
+    if parse_id(input.account_id, "acc") != viewer.account_id:
+        mistake = _not_there("accountId", "account")
+    else:
+        try:
+            mistake = await work(
+                info,
+                lambda connection: own_people.invite(
+                    connection, email=input.email, role=Role[input.role.name], settings=settings
+                ),
+            )
+        except LetterRefused:
+            message = "The letter can't be delivered to this address; nobody was invited."
+            mistake = Mistake(code="letter_refused", message=message, field=("email",))
+        except (MailUnavailable, NoMailServer):
+            message = "Letters can't be sent at the moment; nobody was invited. Try again later."
+            mistake = Mistake(code="mail_unavailable", message=message)
+    return MemberInvitePayload(link=None, user_errors=[user_error(mistake)] if mistake else [])
+
+
+async def _withdraw(
+    info: strawberry.Info, input: Annotated[MemberInviteWithdrawInput, strawberry.argument(description="Which.")]
+) -> MemberInviteWithdrawPayload:
+    authorise(info, scope=None, roles=_OWN_ROLES)
+    invite_id = parse_id(input.invite_id, "inv")
+    mistake = (
+        _not_an_id("inv", "inviteId")
+        if invite_id is None
+        else await work(info, lambda connection: own_people.withdraw_invite(connection, invite_id))
+    )
+    return MemberInviteWithdrawPayload(user_errors=[user_error(mistake)] if mistake else [])
+
+
+async def _of_own(
+    info: strawberry.Info,
+    viewer: Member,
+    input: "MemberSetRoleInput | MemberRemoveInput",
+    act: Callable[[Connection[Any], UUID], Mistake | None],
+) -> MemberPayload:
+    """What a client admin does to somebody of their account; another account is as good as none."""
+    member_id = parse_id(input.member_id, "mem")
+    if member_id is None:
+        mistake: Mistake | None = _not_an_id("mem", "memberId")
+    elif parse_id(input.account_id, "acc") != viewer.account_id:
+        mistake = _not_there("accountId", "account")
+    else:
+        found = member_id
+        mistake = await work(info, lambda connection: act(connection, found))
+    errors = [user_error(mistake)] if mistake else []
+    return made(MemberPayload, member_id=None if errors else member_id, user_errors=errors)
+
+
 async def _set_role(
     info: strawberry.Info,
     input: Annotated[MemberSetRoleInput, strawberry.argument(description="Whose, where, which.")],
 ) -> MemberPayload:
     role = Role[input.role.name]
+    viewer: Viewer = authorise(info, scope=Scope.ADMIN, roles=_OWN_ROLES)
+    if isinstance(viewer, Member):
+        return await _of_own(info, viewer, input, lambda connection, who: own_people.set_role(connection, who, role))
     return await _of_account(info, input, lambda desk, *ids: desk.set_role(*ids, role))
 
 
 async def _remove(
     info: strawberry.Info, input: Annotated[MemberRemoveInput, strawberry.argument(description="Who, from where.")]
 ) -> MemberPayload:
+    viewer: Viewer = authorise(info, scope=Scope.ADMIN, roles=_OWN_ROLES)
+    if isinstance(viewer, Member):
+        return await _of_own(info, viewer, input, own_people.remove)
     return await _of_account(info, input, lambda desk, *ids: desk.remove(*ids))
 
 
@@ -156,19 +244,30 @@ def _not_an_id(prefix: str, field: str) -> Mistake:
     return Mistake(code="not_an_id", message=message, field=(field,))
 
 
+def _not_there(field: str, what: str) -> Mistake:
+    return Mistake(
+        code=f"{what}_not_found", message=f"There is no such {what}, or it is not yours to see.", field=(field,)
+    )
+
+
 @strawberry.type
 class MemberMutation:
     """Roots; the mutation root has them."""
 
     member_invite: MemberInvitePayload | None = strawberry.field(
         resolver=_invite,
-        description=f"Makes an invitation into an account, for one e-mail address, good once within 72 hours. {NEEDS}",
+        description=f"Makes an invitation into an account, for one e-mail address, good once within 72 hours. A client admin's is"
+        f" sent by mail, and its link told to nobody else.{_OWN}",
+    )
+    member_invite_withdraw: MemberInviteWithdrawPayload | None = strawberry.field(
+        resolver=_withdraw,
+        description="Makes an open invitation good for nothing. For client admins of the account; it is on record.",
     )
     member_set_role: MemberPayload | None = strawberry.field(
-        resolver=_set_role, description=f"Gives a member another role in an account.{_ADMIN} {NEEDS}"
+        resolver=_set_role, description=f"Gives a member another role in an account.{_ADMIN}{_OWN}"
     )
     member_remove: MemberPayload | None = strawberry.field(
-        resolver=_remove, description=f"Ends a membership, and its sessions at once.{_ADMIN} {NEEDS}"
+        resolver=_remove, description=f"Ends a membership, and its sessions at once.{_ADMIN}{_OWN}"
     )
     member_disable: MemberPayload | None = strawberry.field(
         resolver=_disable,
