@@ -44,13 +44,15 @@ schema: $(VENV)/.installed  ## print the GraphQL schema; fails when schema.graph
 	@test -z "$$(git status --porcelain -- schema.graphql)" || { echo 'schema.graphql: uncommitted difference' >&2; \
 		git --no-pager diff --stat -- schema.graphql >&2; exit 1; }
 
-messages: $(VENV)/.installed-test  ## bring the extranet's translations up to date with its texts
-	@$(BIN)/pybabel --quiet extract -F extranet/locales/babel.cfg -k N_ --no-location --sort-output \
-		--project=extranet -o $(VENV)/extranet.pot extranet
-	@for language in es pl pt; do test -f extranet/locales/$$language.po || \
-		$(BIN)/pybabel --quiet init -i $(VENV)/extranet.pot -l $$language -o extranet/locales/$$language.po; \
-		$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --omit-header --ignore-pot-creation-date \
-		-i $(VENV)/extranet.pot -l $$language -o extranet/locales/$$language.po; done
+messages: $(VENV)/.installed-test  ## bring the translations of pages and letters up to date with their texts
+	@for package in extranet cdp; do \
+		$(BIN)/pybabel --quiet extract -F $$package/locales/babel.cfg -k N_ --no-location --sort-output \
+			--project=customer-graph -o $(VENV)/$$package.pot $$package && \
+		for language in es pl pt; do file=$$package/locales/$$language.po; \
+			test -f $$file || $(BIN)/pybabel --quiet init -i $(VENV)/$$package.pot -l $$language -o $$file; \
+			$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+				-i $(VENV)/$$package.pot -l $$language -o $$file || exit 1; \
+		done || exit 1; done
 
 bench: bench-cdnow bench-graphql bench-ingest bench-identify bench-match  ## every benchmark; each prints a table and, last, one JSON object
 

@@ -13,11 +13,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from cdp import languages
 from cdp.settings import Settings
 
 _SUBJECT: Final = "Subject: "
@@ -49,10 +50,15 @@ class Letters:
             loader=ChoiceLoader([PackageLoader(package, "letters"), PackageLoader("cdp.mail")]),
             autoescape=select_autoescape(enabled_extensions=("html",)),
             undefined=StrictUndefined,
+            extensions=["jinja2.ext.i18n"],
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]
+            languages.OURS.translated, languages.OURS.translated_plural, newstyle=True
+        )
+        self._environment.globals.update(languages=languages)
 
     def write(
         self,
@@ -64,23 +70,33 @@ class Letters:
         reply_to: str | None = None,
         unsubscribe_url: str | None = None,
         about: str | None = None,
+        language: str | None = None,
         **values: object,
     ) -> Letter:
-        """The letter `template` to somebody. The templates know `values`, `seller` (our name) and `unsubscribe_url`."""
-        known = {**values, "seller": settings.seller_name, "unsubscribe_url": unsubscribe_url}
-        first, _, text = self._environment.get_template(f"{template}.txt").render(known).partition("\n")
+        """The letter `template` to somebody, in `language` (of `cdp.languages`), else in the one spoken.
+
+        The templates know `values`, `seller` (our name) and `unsubscribe_url`; their texts are `_("…")`.
+        """
+        with languages.speaking(language or languages.spoken()):
+            return self._written(
+                template,
+                {**values, "seller": settings.seller_name, "unsubscribe_url": unsubscribe_url},
+                to=to,
+                reply_to=reply_to,
+                unsubscribe_url=unsubscribe_url,
+                about=about,
+            )
+
+    def _written(self, template: str, known: Mapping[str, object], **envelope: Any) -> Letter:
+        first, _newline, text = self._environment.get_template(f"{template}.txt").render(known).partition("\n")
         if not first.startswith(_SUBJECT):
             raise AssertionError(f"{template}.txt must begin with its subject")
+        subject = first.removeprefix(_SUBJECT).strip()
         return Letter(
-            to=to,
-            subject=first.removeprefix(_SUBJECT).strip(),
+            subject=subject,
             text=text.strip() + "\n",
-            html=self._environment.get_template(f"{template}.html").render(
-                {**known, "title": first.removeprefix(_SUBJECT)}
-            ),
-            reply_to=reply_to,
-            unsubscribe_url=unsubscribe_url,
-            about=about,
+            html=self._environment.get_template(f"{template}.html").render({**known, "title": subject}),
+            **envelope,
         )
 
 
