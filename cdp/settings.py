@@ -193,6 +193,10 @@ class Settings(BaseSettings):
     seller_bank_details: str | None = Field(
         None, description="Where to pay, printed on statements; lines are separated by `;`."
     )
+    case_hours_key: int = Field(
+        24, ge=1, le=8_760, description="Hours in which a key account's case is answered, as promised in the extranet."
+    )
+    case_hours_standard: int = Field(72, ge=1, le=8_760, description="The same for other accounts.")
     trusted_documents: Path | None = Field(
         None, description="Directory of GraphQL documents, `*.graphql`, that callers may run by name."
     )

@@ -1,8 +1,10 @@
-"""Tables of dialogue: cases with their messages and files, and the notices that go out by mail.
+"""Tables of dialogue: cases with their messages and files, the notices that go out by mail, preferences and consents.
 
 A case belongs to an account and moves with it. Its messages and files are only ever added; its state follows from them
 (`case_message_told`, which also makes each message a contact of the customer).
 """
+
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -10,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -20,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from cdp.db.metadata import at, customer_key, in_one_place, metadata, new_id, with_account
+from cdp.db.metadata import at, customer_key, in_one_place, metadata, new_id, reference, with_account
 
 customer_case = Table(
     "customer_case",
@@ -148,4 +151,49 @@ notice_progress = Table(
     Column("seq", BigInteger, nullable=False, server_default="0", comment="Changes up to here were gone through"),
     CheckConstraint("single", name="there_is_one"),
     info=in_one_place(),
+)
+
+FREQUENCIES: Final = "('at_once', 'daily', 'weekly', 'never')"
+
+contact_topic = Table(
+    "contact_topic",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("default_frequency", Text, nullable=False),
+    Column("needs_consent", Text, comment="The purpose that somebody must have consented to"),
+    CheckConstraint(f"default_frequency IN {FREQUENCIES}", name="frequency_is_known"),
+    info=reference(),
+)
+
+member_preference = Table(
+    "member_preference",
+    metadata,
+    Column("member_id", ForeignKey("member.member_id"), primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("frequency", Text, nullable=False),
+    at("changed_at", now=True),
+    CheckConstraint(f"frequency IN {FREQUENCIES}", name="frequency_is_known"),
+    info=reference(),
+)
+
+consent_record = Table(
+    "consent_record",
+    metadata,
+    new_id("consent_id"),
+    Column("member_id", ForeignKey("member.member_id"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("is_granted", Boolean, nullable=False, comment="False: withdrawn"),
+    Column("wording_version", Text, nullable=False),
+    Column("wording", Text, nullable=False, comment="What was shown, word by word"),
+    Column("language", Text, nullable=False, comment="In which language"),
+    Column("means", Text, nullable=False, comment="How: preferences_page or unsubscribe_link"),
+    Column("recorded_by", Text, nullable=False, comment="Who said so: member:… and their id"),
+    at("recorded_at", now=True),
+    CheckConstraint("purpose IN ('news_email', 'news_phone', 'suggestions')", name="purpose_is_known"),
+    CheckConstraint("means IN ('preferences_page', 'unsubscribe_link')", name="means_is_known"),
+    Index("consent_record_by_member", "member_id", "purpose", "consent_id"),
+    info=reference(),
 )

@@ -8,6 +8,7 @@ from cdp.access.viewer import Member, Scope, Tool
 from cdp.graph.declaration import by_node_id, mixed, one, page
 from cdp.graph.summary import summary
 from cdp.resolvers import account as account_resolvers
+from cdp.resolvers import case as case_resolvers
 from cdp.resolvers import customer as customer_resolvers
 from cdp.resolvers import failed as failed_resolvers
 from cdp.resolvers import order as order_resolvers
@@ -18,6 +19,7 @@ from cdp.schema.account import Account
 from cdp.schema.administration import AdministrationQuery
 from cdp.schema.audit import AuditQuery
 from cdp.schema.base import Connection, Node, graph
+from cdp.schema.case import Case
 from cdp.schema.customer import Customer
 from cdp.schema.failed import FailedMessage
 from cdp.schema.history import LinkPath, read_identifier, why_linked
@@ -168,6 +170,12 @@ class Query(AdministrationQuery, AuditQuery):
     )
     orders: Connection[Order] = page(
         order_resolvers.everyone, "Orders, latest placed first.", scope=Scope.GRAPH_READ, member=Scope.GRAPH_READ
+    )
+    cases: Connection[Case] = page(
+        case_resolvers.everything,
+        "What clients ask of us, latest written in first; `filter: {status: {eq: OPEN}}` is what waits for an answer.",
+        scope=Scope.GRAPH_PII,
+        member=Scope.GRAPH_READ,
     )
     failed_messages: Connection[FailedMessage] = page(
         failed_resolvers.everyone,

@@ -86,6 +86,20 @@ SELECT customer_id, ('00000000-000e-' || substr(account_id::text, 15))::uuid, ac
        10, 1, '{}', 'x', 'member:x', timestamptz '2026-06-01 08:00+00' FROM account;
 INSERT INTO issued_statement_file (customer_id, statement_id, format, account_id, content, sha256)
 SELECT customer_id, statement_id, 'csv', account_id, 'CANARY'::bytea, 'x' FROM issued_statement;
+INSERT INTO customer_case (customer_id, case_id, account_id, number, kind, status, subject, entry_id, order_id, is_dispute, member_id,
+       opened_by, opened_by_name, assigned_staff_id, opened_at, respond_by, first_answered_at, last_message_at, closed_at, satisfied)
+SELECT a.customer_id, pg_temp.id('0013', n), a.account_id, 1, CASE WHEN n % 4 = 0 THEN 'question' ELSE 'invoice_query' END,
+       CASE WHEN n % 4 = 0 THEN 'closed' ELSE 'open' END, 'Subject ' || n, CASE WHEN n % 4 <> 0 THEN pg_temp.id('0006', n * 2 - 3) END,
+       CASE WHEN n % 4 = 0 THEN pg_temp.id('0005', n * 100 + 1) END, n % 4 <> 0, CASE WHEN n = 10 THEN pg_temp.id('0008', 3) WHEN n = 20 THEN pg_temp.id('0008', 7) END,
+       'member:' || n, 'Opener ' || n, CASE WHEN n % 4 = 0 THEN '00000000-0000-7000-8000-00000000b001'::uuid END, timestamptz '2026-05-01+00',
+       CASE WHEN n % 6 <> 0 THEN timestamptz '2026-05-02+00' END, CASE WHEN n % 4 = 0 THEN timestamptz '2026-05-01 09:00+00' END, timestamptz '2026-05-03+00',
+       CASE WHEN n % 4 = 0 THEN timestamptz '2026-05-03+00' END, CASE WHEN n % 8 = 0 THEN true END
+FROM generate_series(2, 40, 2) AS n JOIN account AS a ON a.account_id = pg_temp.id('0004', n);
+INSERT INTO case_message (customer_id, message_id, case_id, account_id, event, author, author_id, author_name, body, satisfied, written_at)
+SELECT customer_id, pg_temp.id('0014', row_number() OVER (ORDER BY case_id, k)::int), case_id, account_id, (ARRAY['message', 'closed'])[k], (ARRAY['staff', 'member'])[k], 'x', 'Writer', 'Text of ' || subject,
+       CASE WHEN k = 2 THEN true END, opened_at + k * interval '1 hour' FROM customer_case, generate_series(1, 2) AS k;
+INSERT INTO case_file (customer_id, file_id, message_id, case_id, account_id, name, media_type, size_bytes, sha256, content)
+SELECT customer_id, ('00000000-0015-' || substr(case_id::text, 15))::uuid, message_id, case_id, account_id, 'photo.png', 'image/png', 6, 'x', 'CANARY' FROM case_message WHERE event = 'message';
 INSERT INTO member (member_id, issuer, subject, email, name)
 SELECT pg_temp.id('0008', n), 'https://issuer.example', 's' || n, 'm' || n || '@example.com', 'Member ' || n FROM generate_series(1, 8) AS n;
 INSERT INTO membership (account_id, member_id, role)

@@ -24,6 +24,8 @@ CANARY = "CANARY"
 OWN, OTHER, ABSENT = 10, 20, 998
 # Words of the trade with a check constraint or a meaning to SQL: they identify nobody.
 _NOT_FREE = {
+    "author",
+    "event",
     "kind",
     "format",
     "status",
@@ -111,6 +113,8 @@ NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
     "Merge": ("mrg", "000b", lambda n: n),
     "Review": ("rev", "0012", lambda n: n),
     "IssuedStatement": ("sta", "000e", lambda n: n),
+    "Case": ("cas", "0013", lambda n: n),
+    "CaseFile": ("cfi", "0015", lambda n: n),
     "AccountMember": ("mem", "0008", lambda n: n * 2 // 5 - 3),
     "StaffPerson": ("stf", "0000", lambda n: 0xB000 + n // 10),
     "WebhookEndpoint": ("whe", "0014", lambda n: n),

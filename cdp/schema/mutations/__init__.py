@@ -3,6 +3,7 @@
 import strawberry
 
 from cdp.schema.mutations.administering import PAYLOADS as OF_ADMINISTRATORS
+from cdp.schema.mutations.cases import CaseMutation, CasePayload
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
 from cdp.schema.mutations.deciding import NEEDS as NEEDS_IDENTITY
@@ -31,6 +32,7 @@ __all__ = ["PAYLOADS", "Mutation"]
 
 PAYLOADS = (
     *OF_ADMINISTRATORS,
+    CasePayload,
     CustomerMergePayload,
     CustomerUnmergePayload,
     IdentifierBlockPayload,
@@ -56,7 +58,7 @@ PAYLOADS = (
 @strawberry.type(
     description="Everything that can be changed, by POST only. Mutations of one operation run one after the other."
 )
-class Mutation(OAuthClientMutation, MemberMutation, StaffMutation):
+class Mutation(CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation):
     """The mutation root."""
 
     customer_merge: CustomerMergePayload | None = strawberry.field(
