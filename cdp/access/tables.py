@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -100,6 +101,7 @@ member = Table(
     Column("time_zone", Text, nullable=False, server_default="UTC"),
     at("created_at", now=True),
     at("disabled_at", nullable=True),
+    Column("letters_paused_until", Date, comment="No letters but necessary ones before that day"),
     UniqueConstraint("issuer", "subject", name="member_has_one_issuer_subject"),
     info=reference(),
 )
