@@ -54,17 +54,20 @@ from cdp.graph.literals import EMPTY_LIST, json_object, number, text_literal
 from cdp.graph.mixed import CONCRETE, by_place_column, mixed_column
 from cdp.graph.page import Page, page_column
 from cdp.graph.plan import Execution, Getter, Plan
-from cdp.graph.refusal import ClosedToMembers, LimitExceeded, ScopeMissing, ValueInvalid, graphql_error
+from cdp.graph.refusal import (
+    ClosedToMembers,
+    LimitExceeded,
+    Refused,
+    ScopeMissing,
+    ValueInvalid,
+    graphql_error,
+)
 from cdp.graph.selection import Fields, collect
 from cdp.graph.today import TODAY_NAME
 from cdp.limits import Limits
 
 LONGEST_KEY: Final = 63  # PostgreSQL's longest name
 _DIALECT: Final = psycopg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-
-
-class Refused(Exception):
-    """A field was refused; the nearest nullable one above it becomes null. Raised and caught within compiling."""
 
 
 @dataclass(slots=True)

@@ -11,11 +11,12 @@ import orjson
 from graphql import GraphQLResolveInfo
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, true
 
-from cdp.graph.compiler import Compiler, Refused
+from cdp.graph.compiler import Compiler
 from cdp.graph.conditions import Conditions
 from cdp.graph.declaration import GraphField, Rows
 from cdp.graph.literals import EMPTY_LIST
 from cdp.graph.plan import Execution
+from cdp.graph.refusal import Refused
 from cdp.graph.runtime import GraphContext, GraphRunner, run_statement, variables_of
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from cdp.graph.declaration import GraphField, GraphType, Rows
 from cdp.graph.literals import EMPTY_LIST, number, text_literal
+from cdp.graph.refusal import Refused
 
 if TYPE_CHECKING:
     from cdp.graph.compiler import Arguments, Compiler
@@ -54,12 +55,21 @@ def mixed_column(
 def by_place_column(
     compiler: "Compiler", declared: GraphField, arguments: "Arguments", nodes: list[FieldNode], path: Path
 ) -> ColumnElement[Any]:
-    """As `mixed_column`, for rows whose rank is their place among what was asked: places without a row are null."""
+    """As `mixed_column`, for rows whose rank is their place among what was asked: places without a row are null, and so are those
+    of types of which the viewer may see nothing.
+    """
     found: Mapping[str, Ranked] = declared.where(None, arguments)
-    parts = [
-        _part(compiler, compiler.registry.types[name], ranked, declared.most, nodes, path)
-        for name, ranked in found.items()
-    ]
+    parts, closed = [], []
+    for name, ranked in found.items():
+        refused_before = len(compiler.refusals)
+        try:
+            parts.append(_part(compiler, compiler.registry.types[name], ranked, declared.most, nodes, path))
+        except Refused:
+            closed += compiler.refusals[refused_before:]
+            del compiler.refusals[refused_before:]
+    if not parts:
+        compiler.refusals += closed
+        raise Refused
     union = union_all(*parts).subquery(compiler.alias())
     asked = number(len(arguments.plain("ids")))
     place = func.generate_series(number(1), asked).table_valued("place").render_derived()

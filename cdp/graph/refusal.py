@@ -10,6 +10,10 @@ from cdp.errors import CdpError, Forbidden, Invalid, Unavailable
 _SUGGESTION: Final = re.compile(r" Did you mean .*\?", re.DOTALL)
 
 
+class Refused(Exception):
+    """A field was refused; the nearest nullable one above it becomes null. Raised and caught within compiling."""
+
+
 class ScopeMissing(Forbidden):
     """{field} needs the scope {scope}."""
 

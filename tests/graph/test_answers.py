@@ -198,3 +198,17 @@ async def test_tokens_and_root_fields_are_bounded_before_validation(graph: Any) 
     assert "150 fields at its root" in (await graph.execute(many, {}, EVERYTHING)).errors[0]["message"]
     long = "{ " + " viewer { kind }" * 4000 + " }"
     assert "tokens" in (await graph.execute(long, {}, EVERYTHING)).errors[0]["message"]
+
+
+async def test_nodes_of_types_that_are_closed_to_the_viewer_are_not_there(graph: Any) -> None:
+    """Selecting `id` of whatever it is needs no scope of types that weren't asked for, and tells nothing of those that were."""
+    customer, somebody = id_of("cus", "0001", 3), id_of("mem", "0008", 1)
+    document = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
+    reader = Tool(client_id="reader", scopes=frozenset({Scope.GRAPH_READ, Scope.GRAPH_PII}))
+    found = await graph.execute(document, {"ids": [somebody, customer]}, reader, today=TODAY)
+    assert found.errors == []
+    assert found.data == {"nodes": [None, {"__typename": "Customer", "id": customer}]}
+    nobody = Tool(client_id="pii", scopes=frozenset({Scope.GRAPH_PII}))
+    narrow = await graph.execute(document, {"ids": [customer]}, nobody, today=TODAY)
+    assert narrow.data is None
+    assert {error["extensions"]["code"] for error in narrow.errors} == {"scope_missing"}
