@@ -210,5 +210,4 @@ async def test_nodes_of_types_that_are_closed_to_the_viewer_are_not_there(graph:
     assert found.data == {"nodes": [None, {"__typename": "Customer", "id": customer}]}
     nobody = Tool(client_id="pii", scopes=frozenset({Scope.GRAPH_PII}))
     narrow = await graph.execute(document, {"ids": [customer]}, nobody, today=TODAY)
-    assert narrow.data is None
-    assert {error["extensions"]["code"] for error in narrow.errors} == {"scope_missing"}
+    assert (narrow.data, narrow.errors) == ({"nodes": [None]}, [])
