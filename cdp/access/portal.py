@@ -26,6 +26,7 @@ from cdp.access.devices import device
 from cdp.access.relying_party import Attempt, IssuerUnavailable, LogoutRefused, RelyingParty, SignInRefused
 from cdp.access.sealing import digest, equal, new_secret, seal, token_for, unseal
 from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_session, read_session
+from cdp.access.unsubscribing import read_unsubscribe_token
 from cdp.db.engine import open_pool
 from cdp.db.statements import load_statements
 from cdp.errors import CdpError, Forbidden, NotFound
@@ -83,6 +84,7 @@ class PortalAccess:
     def __init__(self, pool: Pool, relying_party: RelyingParty, settings: Settings) -> None:
         self._pool = pool
         self._relying_party = relying_party
+        self._settings = settings
         self._extranet_url = settings.extranet_url
         self._exports = read_rate(settings.rate_exports)
         self._members = read_rate(settings.rate_graphql_member)
@@ -92,15 +94,16 @@ class PortalAccess:
         self._session = SecretCookie(name="sid", secure=secure)
         self._browser = SecretCookie(name="signing-in", secure=secure, seconds=SIGN_IN_SECONDS)
 
-    async def begin_sign_in(self, request: Request) -> Response:
+    async def begin_sign_in(self, request: Request, *, ui_locales: str | None = None) -> Response:
         """Redirect to the issuer's sign-in page (303). `?next=/orders` is where to go afterwards: a path of this
-        site, else `/`. `?max_age=900` asks who signed in longer ago than so many seconds to do it again.
+        site, else `/`. `?max_age=900` asks who signed in longer ago than so many seconds to do it again. `ui_locales`: the
+        languages that the issuer is asked to speak.
 
         Raises IssuerUnavailable.
         """
         attempt = Attempt(state=new_secret(), browser=self._browser.read(request) or new_secret())
         max_age = _max_age(request.query_params.get("max_age", ""))
-        target = await self._relying_party.authorization_url(attempt, max_age_seconds=max_age)
+        target = await self._relying_party.authorization_url(attempt, max_age_seconds=max_age, ui_locales=ui_locales)
         answer = RedirectResponse(target, status_code=303)
         return_to = own_path(request.query_params.get("next", "/"))
         await self._ask(
@@ -263,6 +266,14 @@ class PortalAccess:
         )
         if wait_seconds > 0:
             raise too_many(wait_seconds)
+
+    async def unsubscribe(self, token: str, *, wording: str) -> None:
+        """Stop the letters that a link's token names; `wording` is what the person was shown. A token that is none does
+        nothing, and nobody learns which it was.
+        """
+        found = read_unsubscribe_token(self._settings, token)
+        if found is not None:
+            await self._ask("unsubscribe", member_id=found.member_id, topic=found.topic, wording=wording)
 
     def allowances(self) -> AbstractAsyncContextManager[Allowances]:
         """How much members may ask of the graph in a while, counted for all processes."""

@@ -141,3 +141,7 @@ SELECT key_hash, ahead_seconds FROM allowance_spend(%(keys)s, %(seconds)s);
 -- name: export
 -- Whether the member of this session may take a file away, which is recorded; 0, or the seconds to wait.
 SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s);
+
+-- name: unsubscribe
+-- No more letters about a topic, for the member that a signed link names.
+SELECT portal_unsubscribe(%(member_id)s, %(topic)s, %(wording)s);

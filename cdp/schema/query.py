@@ -12,6 +12,7 @@ from cdp.resolvers import case as case_resolvers
 from cdp.resolvers import customer as customer_resolvers
 from cdp.resolvers import failed as failed_resolvers
 from cdp.resolvers import order as order_resolvers
+from cdp.resolvers import preference as preference_resolvers
 from cdp.resolvers import review as review_resolvers
 from cdp.resolvers import search as search_resolvers
 from cdp.resolvers import webhook as webhook_resolvers
@@ -24,6 +25,7 @@ from cdp.schema.customer import Customer
 from cdp.schema.failed import FailedMessage
 from cdp.schema.history import LinkPath, read_identifier, why_linked
 from cdp.schema.order import Order, OrderSummary
+from cdp.schema.preference import Preferences
 from cdp.schema.review import Review
 from cdp.schema.webhook import WebhookDelivery, WebhookEndpoint
 
@@ -59,6 +61,12 @@ class Viewer:
     account: Account | None = one(
         account_resolvers.of_member,
         "The account a member is signed in to.",
+        scope=Scope.ADMIN,
+        member=Scope.GRAPH_READ,
+    )
+    preferences: Preferences | None = one(
+        preference_resolvers.of_member,
+        "What a member wants to be told, how and how often.",
         scope=Scope.ADMIN,
         member=Scope.GRAPH_READ,
     )

@@ -15,6 +15,7 @@ from cdp.schema.mutations.identifier_unlink import IdentifierUnlinkPayload, iden
 from cdp.schema.mutations.managing_webhooks import NEEDS
 from cdp.schema.mutations.members import MemberMutation
 from cdp.schema.mutations.oauth_clients import OAuthClientMutation
+from cdp.schema.mutations.preferences import PreferencesMutation
 from cdp.schema.mutations.review_accept import ReviewAcceptPayload, review_accept
 from cdp.schema.mutations.review_assign import ReviewAssignPayload, review_assign
 from cdp.schema.mutations.review_refuse import ReviewRefusePayload, review_refuse
@@ -58,7 +59,7 @@ PAYLOADS = (
 @strawberry.type(
     description="Everything that can be changed, by POST only. Mutations of one operation run one after the other."
 )
-class Mutation(CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation):
+class Mutation(CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation, PreferencesMutation):
     """The mutation root."""
 
     customer_merge: CustomerMergePayload | None = strawberry.field(
