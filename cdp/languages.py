@@ -94,6 +94,11 @@ def language_named(tags: str) -> str | None:
     return next((language for tag in tags.split()[:20] if (language := _ours(tag))), None)
 
 
+def formats_of(locale: str) -> str:
+    """The locale by which CLDR writes figures and days: our Portuguese is Portugal's, CLDR's bare `pt` is Brazil's."""
+    return "pt-PT" if locale.lower() == "pt" else locale
+
+
 def N_(text: str) -> str:  # noqa: N802 - the name extraction tools look for
     """Mark a text for extraction; it is translated where it is shown."""
     return text

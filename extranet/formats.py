@@ -15,6 +15,8 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
 from babel.numbers import format_currency, get_currency_name, get_currency_precision
 
+from cdp.languages import formats_of
+
 FALLBACK_LOCALE: Final = "en"
 FALLBACK_TIME_ZONE: Final = "UTC"
 
@@ -74,7 +76,7 @@ class Formats:
 def formats_for(locale: str, time_zone: str) -> Formats:
     """Formats of a member; an unknown locale or zone falls back to English and UTC rather than fail a page."""
     try:
-        known_locale = Locale.parse(locale, sep="-" if "-" in locale else "_")
+        known_locale = Locale.parse(formats_of(locale).replace("-", "_"))
     except (UnknownLocaleError, ValueError):
         known_locale = Locale.parse(FALLBACK_LOCALE)
     try:

@@ -156,8 +156,12 @@ class RelyingParty:
             self._discovered_at = time.monotonic()
         return self._provider
 
-    async def authorization_url(self, attempt: Attempt, *, max_age_seconds: int | None = None) -> str:
-        """Where to send the browser. `max_age_seconds`: who signed in longer ago than that has to do so again."""
+    async def authorization_url(
+        self, attempt: Attempt, *, max_age_seconds: int | None = None, ui_locales: str | None = None
+    ) -> str:
+        """Where to send the browser. `max_age_seconds`: who signed in longer ago than that has to do so again. `ui_locales`: the
+        languages of the person, a space between (OpenID Connect Core §3.1.2.1).
+        """
         endpoint = (await self.provider()).authorization_endpoint
         asked = {
             "response_type": "code",
@@ -171,6 +175,8 @@ class RelyingParty:
         }
         if max_age_seconds is not None:
             asked["max_age"] = str(max_age_seconds)
+        if ui_locales:
+            asked["ui_locales"] = ui_locales
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
     async def redeem(

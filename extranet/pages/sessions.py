@@ -1,5 +1,7 @@
 """Signing in and out, switching account, and the member's own sessions. The work is done by `cdp.access`; this is its face."""
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -11,8 +13,11 @@ from extranet.portal import Portal, Visit, render
 
 
 async def sign_in(request: Request) -> Response:
-    """Off to the issuer."""
-    return await _portal(request).access.begin_sign_in(request)
+    """Off to the issuer, which is asked to speak as we do: whoever is to prove who they are once more has a language already."""
+    access = _portal(request).access
+    session = await access.session_of(request)
+    wanted = languages.language_wanted(request.headers.get("accept-language", ""))
+    return await access.begin_sign_in(request, ui_locales=session.locale if session else wanted)
 
 
 async def callback(request: Request) -> Response:
@@ -54,10 +59,11 @@ async def signed_out(request: Request) -> Response:
 
 async def listing(visit: Visit) -> Response:
     """The member's sessions, and where they change password and second factors."""
+    url = visit.portal.access.security_url
     return visit.page(
         "sessions.html",
         sessions=await visit.portal.access.sessions_of(visit.request),
-        security_url=visit.portal.access.security_url,
+        security_url=url and f"{url}?{urlencode({'ui_locales': languages.spoken()})}",
         has_ended="ended" in visit.query,
     )
 

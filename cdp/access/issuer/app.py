@@ -3,6 +3,7 @@ name.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +23,11 @@ from cdp.access.issuer.server import IssuerRequest, IssuerServer, answer
 from cdp.access.issuer.sign_in import Pool
 from cdp.access.issuer.token_requests import give_token, let_in
 from cdp.errors import CdpError, TooManyRequests
+from cdp.languages import language_named, language_wanted, speak
 from cdp.settings import Settings
 
 TOKEN_PATH = "/token"  # noqa: S105 - an address
+LANGUAGE_COOKIE = "idp-language"
 Work = Callable[[IssuerServer, IssuerRequest], Response]
 
 
@@ -36,6 +39,7 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
     earlier. Raises InsecureIssuer when CDP_PUBLIC_URL is plain http and not on this machine.
     """
     edge = Edge(pool, settings)
+    plainly = partial(_plainly, edge)
     people, resetting = People(edge), Resetting(edge)
     security = Security(edge, people)
 
@@ -57,16 +61,16 @@ def issuer_routes(pool: Callable[[], Pool], settings: Settings) -> list[BaseRout
     return [
         Route("/.well-known/openid-configuration", _tells(metadata(edge.issuer))),
         Route("/.well-known/oauth-authorization-server", _tells(metadata(edge.issuer))),
-        Route("/authorize", _plainly(people.authorize), methods=["GET", "POST"]),
-        Route("/sign-in", _plainly(people.sign_in), methods=["POST"]),
-        Route("/second-step", _plainly(people.second_step), methods=["POST"]),
-        Route("/reset", _plainly(resetting.ask), methods=["GET", "POST"]),
-        Route("/reset/{secret}", _plainly(resetting.choose), methods=["GET", "POST"]),
-        Route("/security", _plainly(security.show), methods=["GET"]),
-        Route("/security/authenticator", _plainly(security.offer_authenticator), methods=["GET"]),
-        Route("/security/{action}", _plainly(security.act), methods=["POST"]),
-        Route("/end-session", _plainly(people.end_session), methods=["GET", "POST"]),
-        Route("/invite/{secret}", _plainly(people.invite), methods=["GET", "POST"]),
+        Route("/authorize", plainly(people.authorize), methods=["GET", "POST"]),
+        Route("/sign-in", plainly(people.sign_in), methods=["POST"]),
+        Route("/second-step", plainly(people.second_step), methods=["POST"]),
+        Route("/reset", plainly(resetting.ask), methods=["GET", "POST"]),
+        Route("/reset/{secret}", plainly(resetting.choose), methods=["GET", "POST"]),
+        Route("/security", plainly(security.show), methods=["GET"]),
+        Route("/security/authenticator", plainly(security.offer_authenticator), methods=["GET"]),
+        Route("/security/{action}", plainly(security.act), methods=["POST"]),
+        Route("/end-session", plainly(people.end_session), methods=["GET", "POST"]),
+        Route("/invite/{secret}", plainly(people.invite), methods=["GET", "POST"]),
         Route(TOKEN_PATH, _machine(edge, TOKEN_PATH, give_token), methods=["POST"]),
         Route("/revoke", _machine(edge, "/revoke", _endpoint("revocation")), methods=["POST"]),
         Route("/introspect", _machine(edge, "/introspect", _endpoint("introspection")), methods=["POST"]),
@@ -127,14 +131,33 @@ def _machine(edge: Edge, path: str, work: Work) -> Callable[[Request], Awaitable
     return respond
 
 
-def _plainly(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """A route for people; what is wrong with their form is said in one sentence."""
+def _plainly(
+    edge: Edge, endpoint: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """A route for people, in their language; what is wrong with their form is said in one sentence.
+
+    The language is the one that a client asks for (`ui_locales`), which the browser keeps for the pages that follow, else the
+    one that the browser asks for.
+    """
 
     async def respond(request: Request) -> Response:
+        named = language_named(request.query_params.get("ui_locales", ""))
+        kept = language_named(request.cookies.get(LANGUAGE_COOKIE, ""))
+        speak(named or kept or language_wanted(request.headers.get("accept-language", "")))
         try:
-            return await endpoint(request)
+            told = await endpoint(request)
         except CdpError as error:
             return answer(error.http_status, error.body())
+        if named and named != kept:
+            told.set_cookie(
+                LANGUAGE_COOKIE,
+                named,
+                path=edge.path,
+                secure=edge.origin.startswith("https://"),
+                httponly=True,
+                samesite="lax",
+            )
+        return told
 
     return respond
 

@@ -11,8 +11,20 @@ from cdp.access.issuer.edge import Edge
 from cdp.access.issuer.pages import page
 from cdp.access.issuer.passkeys import Ceremony
 from cdp.access.sealing import equal, new_secret, token_for
+from cdp.errors import InvalidField
+from cdp.languages import N_, _, ngettext
 
-TOO_OLD: Final = "This page was open for too long. Please try again."
+TOO_OLD: Final = N_("This page was open for too long. Please try again.")
+
+PROBLEMS: Final = (
+    N_("The password must have 12 to 256 characters."),
+    N_("The name must not be empty."),
+    N_("The name must have at most 60 characters."),
+    N_("The passkey would be one too many: 20 is the most."),
+    N_("The passkey was asked for too long ago. Please try again."),
+    N_("The passkey could not be read. Please try again."),
+    N_("The passkey is known already."),
+)
 
 
 class Forms:
@@ -83,3 +95,19 @@ class Forms:
 def address_of(request: Request) -> str:
     """Where a request comes from, as the server in front of us says."""
     return request.client.host if request.client else ""
+
+
+def too_many_attempts(seconds: int) -> str:
+    """What somebody reads who has to wait."""
+    said = ngettext(
+        "Too many attempts. Please wait %(seconds)s second and try again.",
+        "Too many attempts. Please wait %(seconds)s seconds and try again.",
+        seconds,
+    )
+    return said % {"seconds": seconds}
+
+
+def problem_of(error: InvalidField) -> str:
+    """What is wrong with a field, in a sentence of `PROBLEMS`."""
+    sentence = f"The {error.field} {error.problem}"
+    return _(sentence)

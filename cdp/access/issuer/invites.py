@@ -14,6 +14,7 @@ from cdp.access.passwords import hash_password
 from cdp.access.sealing import digest
 from cdp.db.statements import load_statements
 from cdp.errors import Invalid, InvalidField, NotFound
+from cdp.languages import spoken
 
 _MEMBERS: Final = load_statements("cdp.access")
 
@@ -69,7 +70,7 @@ async def accept_invite(
         if taken is None:
             raise InviteOver
         if user_id is None:
-            values = {"email": invite.email, "name": name.strip(), "locale": "en", "password_hash": password_hash}
+            values = {"email": invite.email, "name": name.strip(), "locale": spoken(), "password_hash": password_hash}
             made = await fetch(connection, "save_person", **values)
             if made is None:
                 raise InviteOver

@@ -5,6 +5,7 @@ from typing import Any
 from cdp.access.issuer.server import API_SCOPES, CLIENT_AUTH, CONFIDENTIAL, IDENTITY_SCOPES
 from cdp.access.issuer.signing_keys import ALGORITHM
 from cdp.access.keys import ALGORITHMS
+from cdp.languages import LANGUAGES
 
 
 def metadata(issuer: str) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def metadata(issuer: str) -> dict[str, Any]:
             "email",
             "locale",
         ],
+        "ui_locales_supported": list(LANGUAGES),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

@@ -6,8 +6,12 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from babel import Locale
+from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, Response
+
+from cdp import languages
 
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("cdp.access.issuer"),
@@ -15,6 +19,15 @@ _TEMPLATES: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
+)
+_TEMPLATES.install_gettext_callables(  # type: ignore[attr-defined]
+    languages.OURS.translated, languages.OURS.translated_plural, newstyle=True
+)
+_TEMPLATES.globals.update(
+    languages=languages,
+    day=lambda at: format_date(at, "medium", locale=_locale()),
+    instant=lambda at: format_datetime(at, "short", locale=_locale()),
 )
 
 
@@ -50,6 +63,10 @@ def stylesheet() -> Response:
 def passkey_script() -> Response:
     """The one script: it asks the browser for a passkey and sends the answer with the form."""
     return _file("passkeys.js", "text/javascript")
+
+
+def _locale() -> Locale:
+    return Locale.parse(languages.formats_of(languages.spoken()), sep="-")
 
 
 @cache

@@ -1,6 +1,7 @@
 """The issuer's routes for people: authorize with its sign-in page and second step, sign-out, and the page of an invitation."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
@@ -11,11 +12,12 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from cdp.access.clients import EXTRANET_CLIENT_ID
 from cdp.access.devices import device
 from cdp.access.issuer.edge import MOST_FIELDS, Edge, form_fields, origin_of, query_fields
 from cdp.access.issuer.endpoints import validated_end_session
 from cdp.access.issuer.factors import factors_of
-from cdp.access.issuer.forms import TOO_OLD, Forms, address_of
+from cdp.access.issuer.forms import TOO_OLD, Forms, address_of, problem_of, too_many_attempts
 from cdp.access.issuer.invites import NotTheInvited, OpenInvite, accept_invite, open_invite
 from cdp.access.issuer.passkeys import request_options, use_passkey
 from cdp.access.issuer.records import SignedIn
@@ -27,6 +29,7 @@ from cdp.access.issuer.store import fetch, note
 from cdp.access.passwords import SHORTEST
 from cdp.access.sealing import digest
 from cdp.errors import InvalidField, NotFound
+from cdp.languages import N_, _
 
 Fields = list[tuple[str, str]]
 _ASKED_ONCE = frozenset({"prompt", "max_age"})  # satisfied by the sign-in they asked for
@@ -36,9 +39,9 @@ _ALONE: Final = "sign in"  # what a passkey is asked for that stands in for e-ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ask:
-    """Somebody has to sign in first, for this client, whose answer goes to this origin."""
+    """Somebody has to sign in first, for what `leads_on` says, and the answer goes to this origin."""
 
-    client_name: str
+    leads_on: str
     leads_to: str
 
 
@@ -49,7 +52,13 @@ class _Problem:
     description: str
 
 
-OWN_PAGE: Final = _Ask(client_name="your security settings", leads_to="")
+OWN_PAGE: Final = _Ask(leads_on=N_("to continue to your security settings"), leads_to="")
+ROLES: Final[Mapping[str, str]] = {
+    "client_admin": N_("administrator"),
+    "finance": N_("finance"),
+    "buyer": N_("buyer"),
+    "viewer": N_("viewer"),
+}
 
 
 class People:
@@ -79,19 +88,19 @@ class People:
             return decided
         email = form.get("email", "")
         if isinstance(decided, _Problem) or not self._forms.is_ours(request, form, "sign in"):
-            return self.sign_in_page(request, asked, decided, problem=TOO_OLD, email=email, status=403)
+            return self.sign_in_page(request, asked, decided, problem=_(TOO_OLD), email=email, status=403)
         if form.get("credential"):
             return await self._by_passkey(request, form, asked, decided)
         found = await check_password(
             self._edge.pool, email=email, password=form.get("password", ""), address=address_of(request)
         )
         if isinstance(found, Wait):
-            problem = f"Too many attempts. Please wait {found.seconds} seconds and try again."
+            problem = too_many_attempts(found.seconds)
             again = self.sign_in_page(request, asked, decided, problem=problem, email=email, status=429)
             again.headers["Retry-After"] = str(found.seconds)
             return again
         if isinstance(found, Wrong):
-            problem = "The e-mail or the password is not right."
+            problem = _("The e-mail or the password is not right.")
             return self.sign_in_page(request, asked, decided, problem=problem, email=email, status=422)
         async with self._edge.pool().connection() as connection, connection.transaction():
             factors = await factors_of(connection, found)
@@ -109,7 +118,7 @@ class People:
         ceremony = self._forms.ceremony(self._forms.browser(request))
         user_id = whose_password_was_right(ceremony, form.get("noted", ""))
         if user_id is None or isinstance(decided, _Problem) or not self._forms.is_ours(request, form, SECOND_STEP):
-            return self.sign_in_page(request, asked, decided, problem=TOO_OLD, status=403)
+            return self.sign_in_page(request, asked, decided, problem=_(TOO_OLD), status=403)
         async with self._edge.pool().connection() as connection, connection.transaction():
             proved = await prove(
                 connection,
@@ -120,12 +129,12 @@ class People:
                 challenge=form.get("challenge", ""),
             )
         if isinstance(proved, Wait):
-            problem = f"Too many attempts. Please wait {proved.seconds} seconds and try again."
+            problem = too_many_attempts(proved.seconds)
             page = await self._second_step_page(request, asked, decided, user_id, problem=problem, status=429)
             page.headers["Retry-After"] = str(proved.seconds)
             return page
         if isinstance(proved, Wrong):
-            problem = "That code is not right, or was used before."
+            problem = _("That code is not right, or was used before.")
             return await self._second_step_page(request, asked, decided, user_id, problem=problem, status=422)
         return await self._enter(request, asked, user_id, list(proved.methods))
 
@@ -141,7 +150,7 @@ class People:
             if user_id is None:
                 await note(connection, "idp_sign_in", actor="unknown", refused="wrong_passkey")
         if user_id is None:
-            problem = "That passkey is not known here. Please sign in with your password."
+            problem = _("That passkey is not known here. Please sign in with your password.")
             return self.sign_in_page(request, asked, decided, problem=problem, status=422)
         return await self._enter(request, asked, user_id, ["pop", "user", "mfa"])
 
@@ -176,7 +185,7 @@ class People:
         asked = self._edge.request(request, "/end-session", form)
         found = await self._edge.with_server(lambda server: validated_end_session(server, asked))
         if isinstance(found, OAuth2Error):
-            return self._forms.message("Sign out", "This sign-out link is not valid.", status=400)
+            return self._forms.message(_("Sign out"), _("This sign-out link is not valid."), status=400)
         confirmed = (
             request.method == "POST"
             and fields.get("confirmed") == "yes"
@@ -194,7 +203,7 @@ class People:
         done = (
             RedirectResponse(target, status_code=303)
             if target
-            else self._forms.message("Signed out", "You are signed out.")
+            else self._forms.message(_("Signed out"), _("You are signed out."))
         )
         self._edge.session_cookie.forget(done)
         done.headers["Cache-Control"] = "no-store"
@@ -208,8 +217,9 @@ class People:
                 return await self._accept(request, secret)
             async with self._edge.pool().connection() as connection, connection.transaction():
                 invite = await open_invite(connection, secret)
-        except NotFound as error:
-            return self._forms.message("Invitation", error.message, status=404)
+        except NotFound:
+            over = _("This invitation was already used, or has expired; ask for a new one.")
+            return self._forms.message(_("Invitation"), over, status=404)
         return self._invite_page(request, invite)
 
     async def _accept(self, request: Request, secret: str) -> Response:
@@ -218,7 +228,7 @@ class People:
             invite = await open_invite(connection, secret)
         name = form.get("name", "")
         if not self._forms.is_ours(request, form, "invite"):
-            return self._invite_page(request, invite, problem=TOO_OLD, name=name, status=403)
+            return self._invite_page(request, invite, problem=_(TOO_OLD), name=name, status=403)
         try:
             await accept_invite(
                 self._edge.pool,
@@ -229,15 +239,15 @@ class People:
                 address=address_of(request),
             )
         except InvalidField as error:
-            problem = f"The {error.field} {error.problem}"
+            return self._invite_page(request, invite, problem=problem_of(error), name=name, status=422)
+        except NotTheInvited:
+            problem = _("This is not the password of the person who is invited.")
             return self._invite_page(request, invite, problem=problem, name=name, status=422)
-        except NotTheInvited as error:
-            return self._invite_page(request, invite, problem=error.message, name=name, status=422)
         return self._forms.message(
-            "Welcome",
-            f"You are now a member of {invite.name}.",
+            _("Welcome"),
+            _("You are now a member of %(account)s.") % {"account": invite.name},
             link=f"{self._edge.settings.extranet_url}/sign-in",
-            link_text="Sign in",
+            link_text=_("Sign in"),
         )
 
     def sign_in_page(
@@ -252,7 +262,7 @@ class People:
     ) -> Response:
         """The page to sign in on; `asked` is the authorization request, or `TO_SECURITY`."""
         if isinstance(decided, _Problem):
-            return self._forms.message("This link does not work", decided.description, status=400)
+            return self._forms.message(_("This link does not work"), decided.description, status=400)
         browser = self._forms.browser(request)
         challenge, options = request_options(self._forms.ceremony(browser), purpose=_ALONE)
         return self._forms.page(
@@ -263,7 +273,7 @@ class People:
             leads_to=decided.leads_to,
             browser=browser,
             has_script=True,
-            client_name=decided.client_name,
+            leads_on=_(decided.leads_on),
             request=asked,
             problem=problem,
             email=email,
@@ -310,7 +320,7 @@ class People:
             problem=problem,
             shortest=SHORTEST,
             account_name=invite.name,
-            role=invite.role.replace("_", " "),
+            role=_(ROLES[invite.role]),
             email=invite.email,
         )
 
@@ -332,9 +342,11 @@ def _decide(server: IssuerServer, asked: IssuerRequest, user: SignedIn | None) -
         return _refusal(server, asked, error)
     except ValueError:
         # Authlib refuses to describe an error with characters the standard forbids in descriptions.
-        return _Problem(description="The request holds characters that it may not.")
+        return _Problem(description=_("The request holds characters that it may not."))
     if user is None or getattr(grant, "prompt", None) in {"login", "select_account"}:
-        return _Ask(client_name=grant.client.name, leads_to=origin_of(grant.redirect_uri))
+        is_ours = grant.client.client_id == EXTRANET_CLIENT_ID
+        leads_on = _("to continue to the client area") if is_ours else _("to continue to %(client)s")
+        return _Ask(leads_on=leads_on % {"client": grant.client.name}, leads_to=origin_of(grant.redirect_uri))
     # Only staff may let a tool act for them; a member's sign-in must never become a token that reads the graph.
     allowed = user.person.is_staff or not set(grant.request.scope.split()) & API_SCOPES
     if not allowed:
@@ -346,7 +358,7 @@ def _decide(server: IssuerServer, asked: IssuerRequest, user: SignedIn | None) -
 
 def _refusal(server: IssuerServer, asked: IssuerRequest, error: OAuth2Error) -> Response | _Problem:
     if not error.redirect_uri:
-        return _Problem(description=error.get_error_description() or "The request is not valid.")
+        return _Problem(description=error.get_error_description() or _("The request is not valid."))
     answer: Response = server.handle_error_response(asked, error)
     # Authlib names the issuer (RFC 9207) in answers to a grant only, not in errors found before there is one.
     answer.headers["location"] = add_params_to_uri(answer.headers["location"], {"iss": server.issuer})

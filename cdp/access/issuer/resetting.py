@@ -5,10 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cdp.access.issuer.edge import Edge, form_fields
-from cdp.access.issuer.forms import TOO_OLD, Forms, address_of
+from cdp.access.issuer.forms import TOO_OLD, Forms, address_of, problem_of, too_many_attempts
 from cdp.access.issuer.resets import ResetOver, mail_reset, may_ask, open_reset, tell_of_change, use_reset
 from cdp.access.passwords import SHORTEST
 from cdp.errors import InvalidField
+from cdp.languages import _
 from cdp.mail import sends
 
 _ASKING = "ask for a new password"
@@ -29,19 +30,22 @@ class Resetting:
         form = dict(await form_fields(request))
         email = form.get("email", "")
         if not self._forms.is_ours(request, form, _ASKING):
-            return self._forms.page(request, "reset.html", _ASKING, problem=TOO_OLD, email=email, status=403)
+            return self._forms.page(request, "reset.html", _ASKING, problem=_(TOO_OLD), email=email, status=403)
         async with self._edge.pool().connection() as connection, connection.transaction():
             wait = await may_ask(connection, address=address_of(request))
         if wait:
-            problem = f"Too many attempts. Please wait {wait} seconds and try again."
+            problem = too_many_attempts(wait)
             page = self._forms.page(request, "reset.html", _ASKING, problem=problem, email=email, status=429)
             page.headers["Retry-After"] = str(wait)
             return page
         settings = self._edge.settings
-        said = "If somebody with this e-mail signs in here, a letter with a link is on its way. The link works for an hour."
+        said = _(
+            "If somebody with this e-mail signs in here, a letter with a link is on its way. The link works for an hour."
+        )
         if not sends(settings) and not settings.is_production:
-            said += f" No mail server is set here, so letters are kept in {settings.data_dir / 'mail'}."
-        page = self._forms.message("Look into your mailbox", said)
+            kept = _("No mail server is set here, so letters are kept in %(folder)s.")
+            said = f"{said} {kept % {'folder': settings.data_dir / 'mail'}}"
+        page = self._forms.message(_("Look into your mailbox"), said)
         page.background = BackgroundTask(mail_reset, self._edge.pool, settings, email)
         return page
 
@@ -53,9 +57,10 @@ class Resetting:
                 return await self._chosen(request, secret)
             async with self._edge.pool().connection() as connection, connection.transaction():
                 email = await open_reset(connection, secret)
-        except ResetOver as error:
-            link = {"link": f"{self._edge.path}/reset", "link_text": "Ask for a new link"}
-            return self._forms.message("New password", error.message, status=404, **link)
+        except ResetOver:
+            over = _("This link was already used, or has expired; ask for a new one.")
+            link = {"link": f"{self._edge.path}/reset", "link_text": _("Ask for a new link")}
+            return self._forms.message(_("New password"), over, status=404, **link)
         return self._page(request, email)
 
     async def _chosen(self, request: Request, secret: str) -> Response:
@@ -63,18 +68,18 @@ class Resetting:
         async with self._edge.pool().connection() as connection, connection.transaction():
             email = await open_reset(connection, secret)
         if not self._forms.is_ours(request, form, _CHOOSING):
-            return self._page(request, email, problem=TOO_OLD, status=403)
+            return self._page(request, email, problem=_(TOO_OLD), status=403)
         try:
             user_id = await use_reset(self._edge.pool, secret, password=form.get("password", ""))
         except InvalidField as error:
-            return self._page(request, email, problem=f"The {error.field} {error.problem}", status=422)
+            return self._page(request, email, problem=problem_of(error), status=422)
         page = self._forms.message(
-            "New password",
-            "Your password is changed, and you are signed out everywhere.",
+            _("New password"),
+            _("Your password is changed, and you are signed out everywhere."),
             link=f"{self._edge.settings.extranet_url}/sign-in",
-            link_text="Sign in",
+            link_text=_("Sign in"),
         )
-        what = "Your password was changed"
+        what = _("Your password was changed")
         page.background = BackgroundTasks(
             [BackgroundTask(tell_of_change, self._edge.pool, self._edge.settings, user_id, what)]
         )

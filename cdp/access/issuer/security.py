@@ -28,7 +28,7 @@ from cdp.access.issuer.factors import (
     save_authenticator,
     use_code_of,
 )
-from cdp.access.issuer.forms import TOO_OLD, Forms, address_of
+from cdp.access.issuer.forms import TOO_OLD, Forms, address_of, problem_of, too_many_attempts
 from cdp.access.issuer.passkeys import LONGEST_NAME, MOST_PASSKEYS, creation_options, drop_passkey, make_passkey
 from cdp.access.issuer.people import OWN_PAGE, TO_SECURITY, People
 from cdp.access.issuer.records import SignedIn
@@ -38,18 +38,19 @@ from cdp.access.issuer.store import SQL, fetch, note
 from cdp.access.passwords import SHORTEST, hash_password
 from cdp.access.sealing import seal_text, unseal_text
 from cdp.errors import InvalidField
+from cdp.languages import N_, _
 from cdp.settings import secret_key
 
 RECENT: Final = timedelta(minutes=15)
 _PURPOSE: Final = "security"
 _OFFER: Final = "authenticator offer"
 _SAID: Final[Mapping[str, str]] = {
-    "password": "Your password is changed, and your other sessions have ended.",
-    "authenticator-removed": "Your authenticator app is removed.",
-    "passkey": "Your passkey is added.",
-    "passkey-removed": "That passkey is removed.",
-    "session": "That session has ended.",
-    "sessions": "All your other sessions have ended.",
+    "password": N_("Your password is changed, and your other sessions have ended."),
+    "authenticator-removed": N_("Your authenticator app is removed."),
+    "passkey": N_("Your passkey is added."),
+    "passkey-removed": N_("That passkey is removed."),
+    "session": N_("That session has ended."),
+    "sessions": N_("All your other sessions have ended."),
 }
 
 
@@ -89,7 +90,7 @@ class Security:
         who = await self._who(request)
         if who is None:
             return self._people.sign_in_page(request, TO_SECURITY, OWN_PAGE)
-        return await self._page(request, who, said=_SAID.get(request.query_params.get("done", ""), ""))
+        return await self._page(request, who, said=_said(request.query_params.get("done", "")))
 
     async def offer_authenticator(self, request: Request) -> Response:
         """A new secret for an authenticator app, to be confirmed by a code."""
@@ -103,15 +104,15 @@ class Security:
         form = dict(await form_fields(request))
         who, action = await self._who(request), self._actions.get(request.path_params["action"])
         if action is None:
-            return self._forms.message("Nothing here", "There is no such page.", status=404)
+            return self._forms.message(_("Nothing here"), _("There is no such page."), status=404)
         if who is None or not _is_recent(who):
             return self._sign_in_again(request)
         if not self._forms.is_ours(request, form, _PURPOSE):
-            return await self._page(request, who, problem=TOO_OLD, status=403)
+            return await self._page(request, who, problem=_(TOO_OLD), status=403)
         try:
             return await action(_Visit(request=request, form=form, who=who))
         except InvalidField as error:
-            return await self._page(request, who, problem=f"The {error.field} {error.problem}", status=422)
+            return await self._page(request, who, problem=problem_of(error), status=422)
 
     async def _change_password(self, visit: _Visit) -> Response:
         found = await check_password(
@@ -121,17 +122,17 @@ class Security:
             address=address_of(visit.request),
         )
         if isinstance(found, Wait):
-            problem = f"Too many attempts. Please wait {found.seconds} seconds and try again."
+            problem = too_many_attempts(found.seconds)
             return await self._page(visit.request, visit.who, problem=problem, status=429)
         if isinstance(found, Wrong):
-            problem = "Your present password is not right."
+            problem = _("Your present password is not right.")
             return await self._page(visit.request, visit.who, problem=problem, status=422)
         password_hash = await to_thread.run_sync(hash_password, visit.form.get("password", ""))
         async with self._edge.pool().connection() as connection, connection.transaction():
             await fetch(connection, "save_password", user_id=visit.user_id, password_hash=password_hash)
             await fetch(connection, "end_idp_sessions", user_id=visit.user_id, sid=None, keep=visit.who.sid)
             await note(connection, "password_changed", actor=str(visit.user_id))
-        return self._done(visit, "password", "Your password was changed")
+        return self._done(visit, "password", _("Your password was changed"))
 
     async def _confirm_authenticator(self, visit: _Visit) -> Response:
         secret = unseal_text(secret_key(self._edge.settings), _offer_of(visit.user_id), visit.form.get("offer", ""))
@@ -139,22 +140,22 @@ class Security:
             return self._offer(visit.request, visit.who)
         async with self._edge.pool().connection() as connection, connection.transaction():
             if not await use_code_of(connection, visit.user_id, secret.decode(), visit.form.get("code", "")):
-                problem = "That code is not right. Please try the one that the app shows now."
+                problem = _("That code is not right. Please try the one that the app shows now.")
                 return self._offer(visit.request, visit.who, secret=secret.decode(), problem=problem, status=422)
             await save_authenticator(connection, self._edge.settings, visit.user_id, secret.decode())
-            return await self._with_codes(visit, connection, "An authenticator app was added")
+            return await self._with_codes(visit, connection, _("An authenticator app was added"))
 
     async def _remove_authenticator(self, visit: _Visit) -> Response:
         async with self._edge.pool().connection() as connection, connection.transaction():
             await drop_authenticator(connection, visit.user_id)
-        return self._done(visit, "authenticator-removed", "The authenticator app was removed")
+        return self._done(visit, "authenticator-removed", _("The authenticator app was removed"))
 
     async def _renew_recovery_codes(self, visit: _Visit) -> Response:
         async with self._edge.pool().connection() as connection, connection.transaction():
             if not (await factors_of(connection, visit.user_id)).are_on:
                 return await self._page(visit.request, visit.who)
             codes = await make_recovery_codes(connection, self._edge.settings, visit.user_id)
-        return self._codes_page(visit, codes, "New recovery codes were made")
+        return self._codes_page(visit, codes, _("New recovery codes were made"))
 
     async def _add_passkey(self, visit: _Visit) -> Response:
         ceremony = self._forms.ceremony(self._forms.browser(visit.request))
@@ -169,12 +170,12 @@ class Security:
                 challenge=visit.form.get("challenge", ""),
                 name=visit.form.get("name", ""),
             )
-            return await self._with_codes(visit, connection, "A passkey was added")
+            return await self._with_codes(visit, connection, _("A passkey was added"))
 
     async def _remove_passkey(self, visit: _Visit) -> Response:
         async with self._edge.pool().connection() as connection, connection.transaction():
             removed = await drop_passkey(connection, visit.user_id, visit.form.get("passkey", ""))
-        return self._done(visit, "passkey-removed", "A passkey was removed" if removed else None)
+        return self._done(visit, "passkey-removed", _("A passkey was removed") if removed else None)
 
     async def _end_session(self, visit: _Visit) -> Response:
         try:
@@ -230,7 +231,7 @@ class Security:
         )
 
     def _sign_in_again(self, request: Request) -> Response:
-        problem = "To change something here, please sign in once more."
+        problem = _("To change something here, please sign in once more.")
         return self._people.sign_in_page(request, TO_SECURITY, OWN_PAGE, problem=problem, status=401)
 
     async def _page(
@@ -252,9 +253,7 @@ class Security:
             has_script=True,
             person=who.person,
             factors=factors,
-            sessions=[
-                {**row, "device": row["device"] or UNKNOWN_DEVICE, "current": row["sid"] == who.sid} for row in sessions
-            ],
+            sessions=[{**row, "device": _device(row["device"]), "current": row["sid"] == who.sid} for row in sessions],
             is_recent=_is_recent(who),
             challenge=challenge,
             options=options,
@@ -272,6 +271,14 @@ class Security:
 
 def _is_recent(who: SignedIn) -> bool:
     return datetime.now(UTC) - who.authenticated_at <= RECENT
+
+
+def _device(named: str | None) -> str:
+    return named if named and named != UNKNOWN_DEVICE else _("Unknown browser")
+
+
+def _said(done: str) -> str:
+    return _(_SAID[done]) if done in _SAID else ""
 
 
 def _offer_of(user_id: UUID) -> str:

@@ -39,8 +39,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       form.elements.credential.value = written(credential);
       form.submit();
     } catch (error) {
-      told.textContent =
-        error.name === "InvalidStateError" ? "This device has a passkey already." : "No passkey was used. You can try again.";
+      told.textContent = error.name === "InvalidStateError" ? form.dataset.known : form.dataset.unused;
     }
   });
 }
