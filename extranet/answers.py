@@ -71,6 +71,13 @@ class Orders(Answer, frozen=True, kw_only=True):
     page_info: PageInfo
 
 
+class ListedOrders(Answer, frozen=True, kw_only=True):
+    """A page of the account's orders, and the sites that its orders name."""
+
+    locations: list[str]
+    orders: Orders
+
+
 class OpenOrders(Answer, frozen=True, kw_only=True):
     """The latest open orders, and how many there are."""
 
@@ -110,6 +117,7 @@ class OrderRef(Answer, frozen=True, kw_only=True):
 class StatementLine(Answer, frozen=True, kw_only=True):
     """A ledger entry in a balance-forward statement, with the balance after it."""
 
+    id: str | None = None
     posted_on: date
     kind: str
     document_number: str
@@ -140,6 +148,7 @@ class StatementLines(MoreLines, frozen=True, kw_only=True):
 class OpenItem(Answer, frozen=True, kw_only=True):
     """A debit that is not yet settled as at the statement's date."""
 
+    id: str | None = None
     posted_on: date
     kind: str
     document_number: str
@@ -157,6 +166,7 @@ class OpenItem(Answer, frozen=True, kw_only=True):
 class UnappliedCredit(Answer, frozen=True, kw_only=True):
     """A credit not, or not wholly, set against a debit; its amounts are negative."""
 
+    id: str | None = None
     posted_on: date
     kind: str
     document_number: str
@@ -291,81 +301,6 @@ class KeepPayload(Answer, frozen=True, kw_only=True):
     """What came of keeping a file."""
 
     statement: FilesOf
-
-
-class OrderLine(Answer, frozen=True, kw_only=True):
-    """A line of an order; quantities are in the product's own unit."""
-
-    line_no: int
-    product: str | None
-    name: str
-    quantity: Decimal
-    quantity_cancelled: Decimal
-    quantity_returned: Decimal
-    quantity_shipped: Decimal
-    unit_price: Money
-    amount: Money
-
-
-class OrderLines(Answer, frozen=True, kw_only=True):
-    """A page of the lines, in order."""
-
-    nodes: list[OrderLine]
-    page_info: PageInfo
-
-
-class ShipmentLine(Answer, frozen=True, kw_only=True):
-    """What of a line a shipment carries."""
-
-    line_no: int
-    quantity: Decimal
-    name: str
-
-
-class Shipment(Answer, frozen=True, kw_only=True):
-    """A consignment of an order."""
-
-    number: str
-    status: str
-    carrier: str | None
-    tracking_number: str | None
-    tracking_url: str | None
-    shipped_at: datetime | None
-    promised_on: date | None
-    delivered_at: datetime | None
-    late: bool
-    lines: list[ShipmentLine]
-
-
-class TimelineEvent(Answer, frozen=True, kw_only=True):
-    """Something that happened to an order: an instant `at`; `on` instead where only the day is known."""
-
-    kind: str
-    at: datetime
-    on: date | None
-    note: str | None
-    amount: Money | None
-    late: bool
-    shipment_number: str | None
-    document_number: str | None
-
-
-class Order(Answer, frozen=True, kw_only=True):
-    """An order in full."""
-
-    id: str
-    number: str
-    status: str
-    placed_at: datetime
-    promised_on: date | None
-    late: bool
-    purchase_order: str | None
-    channel: str
-    total: Money
-    contact: Person | None
-    lines: OrderLines
-    shipments: list[Shipment]
-    timeline: list[TimelineEvent]
 
 
 class InvoiceRow(Answer, frozen=True, kw_only=True):

@@ -70,6 +70,14 @@ BUCKET: Final = MappingProxyType({
     "OVER_90": N_("Over 90 days"),
 })  # fmt: skip
 
+ORDERS_SHOWN: Final = MappingProxyType({
+    "all": N_("All"),
+    "open": N_("Open"),
+    "late": N_("Late"),
+    "delivered": N_("Delivered"),
+    "cancelled": N_("Cancelled or returned"),
+})  # fmt: skip
+
 SHIPMENT_STATUS: Final = MappingProxyType({
     "PLANNED": N_("Planned"),
     "SHIPPED": N_("On its way"),

@@ -56,7 +56,7 @@ async def xlsx(visit: Visit) -> Response:
         file = await run_in_threadpool(book.finish, last)
     finally:
         book.close()
-    return StreamingResponse(_pieces(file), media_type=XLSX, headers=_attachment(answered, "xlsx"))
+    return StreamingResponse(pieces(file), media_type=XLSX, headers=_attachment(answered, "xlsx"))
 
 
 async def pdf(visit: Visit) -> Response:
@@ -79,6 +79,13 @@ async def pdf(visit: Visit) -> Response:
     return Response(made, media_type=PDF, headers=_attachment(answered, "pdf"))
 
 
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file piece by piece; closes it."""
+    with file:
+        while piece := file.read(CHUNK_BYTES):
+            yield piece
+
+
 async def _ask(visit: Visit, ending: str) -> tuple[Asked, Answered | None]:
     asked, answered = await ask_statement(visit, read_statement(visit), {"whole": True, "first": PAGE_SIZE})
     if answered is not None:
@@ -89,9 +96,3 @@ async def _ask(visit: Visit, ending: str) -> tuple[Asked, Answered | None]:
 def _attachment(answered: Answered, ending: str) -> dict[str, str]:
     name = downloads.file_name(answered.account.number, answered.kind, answered.period, ending)
     return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(CHUNK_BYTES):
-            yield piece

@@ -19,7 +19,7 @@ from cdp.db.ids import format_id
 from extranet.formats import formats_for
 from extranet.pages import statement_files
 from extranet.paper.typesetting import lay_out, printable
-from extranet.spreadsheet import is_exact
+from extranet.workbook import is_exact
 from tests.extranet.business import CREDITS, MANY, NOW, UNBROKEN
 from tests.extranet.conftest import Site
 from tests.extranet.reading import cells, read, rows, table

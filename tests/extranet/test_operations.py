@@ -18,10 +18,10 @@ from extranet.answers import (
     Invoices,
     IssuedStatement,
     IssuedStatements,
-    Order,
-    Orders,
+    ListedOrders,
     StatementAccount,
 )
+from extranet.order_answers import FiledAccount, FurtherLines, Order
 from extranet.orders_filter import LATE, OPEN
 from extranet.people import FoundPerson, People
 from extranet.portal import load_operations
@@ -32,8 +32,10 @@ PERIOD = {"from": "2026-01-01", "to": "2026-11-21"}
 ORDERS = {"filter": {}, "first": 25}
 READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "home": (HomeAccount, ACCOUNT, {"ledger": True, "open": OPEN, "late": LATE, "first": 8}),
-    "orders": (Orders, (*ACCOUNT, "orders"), ORDERS),
-    "order": (Order, ("order",), {"first": 100}),
+    "orders": (ListedOrders, ACCOUNT, ORDERS),
+    "orders_file": (FiledAccount, ACCOUNT, {"filter": {}, "first": 50}),
+    "order": (Order, ("order",), {"first": 100, "ledger": True}),
+    "order_lines": (FurtherLines, ("order", "lines"), {"first": 1}),
     "invoices": (Invoices, (*ACCOUNT, "invoices"), ORDERS),
     "invoice": (InvoicedAccount, ACCOUNT, {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
     "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100, "whole": False}),
@@ -49,7 +51,13 @@ CHANGED = {
     *("member_invite", "member_invite_withdraw", "member_set_role", "member_remove"),
 }  # what they change, tests of their pages tell
 OF_ADMINISTRATORS = {"people", "person"}  # others are answered with nothing; tests of their pages tell
-WITHOUT_LEDGER = {"home": {"ledger": False}, "orders": {}, "order": {}}
+WITHOUT_LEDGER = {
+    "home": {"ledger": False},
+    "orders": {},
+    "order": {"ledger": False},
+    "orders_file": {},
+    "order_lines": {},
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +81,11 @@ def world(shared_database_url: str) -> World:
         for role, member_id in rows
     }
     issued = await_issued(shared_database_url, viewers[Role.FINANCE])
-    ids = {"order": format_id("ord", business.orders["SO-1002"]), "issued_statement": issued}
+    ids = {
+        "order": format_id("ord", business.orders["SO-1002"]),
+        "order_lines": format_id("ord", business.orders["SO-1002"]),
+        "issued_statement": issued,
+    }
     return World(url=shared_database_url, ids=ids, viewers=viewers)
 
 

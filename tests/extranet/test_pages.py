@@ -394,7 +394,7 @@ def test_a_wrong_date_is_told_beside_its_field_and_the_page_still_works(
         ("/statement.csv?currency=GBP", "This account has no entries in that currency."),
         ("/statement.pdf?currency=GBP", "This account has no entries in that currency."),
         ("/statement.xlsx?currency=GBP", "This account has no entries in that currency."),
-        ("/orders?show=mine", "Choose all, open or late orders."),
+        ("/orders?show=mine", "Choose one of: all, open, late, delivered, cancelled."),
         ("/invoices?show=late", "Choose one of: all, open, overdue, paid, disputed."),
         ("/invoices?q=" + "x" * 81, "Search for at most 80 characters."),
         ("/invoices?q=a%00b", "Search for at most 80 characters."),
@@ -561,7 +561,7 @@ def test_an_order_shows_lines_split_shipments_and_what_happened(site: Site) -> N
     sent, planned = shown.all("article", class_="shipment")
     assert sent.text == (
         "SH-2 Delivered Promised for Nov 18, 2026 Shipped Nov 5, 2026, 7:00 AM Delivered Nov 6, 2026, 7:00 AM "
-        "Carrier Rail & Road Tracking RRSH-2 8 × Coated paper, pallet 4 × Ink <set>"
+        "Carrier Rail & Road Tracking RRSH-2 8 × Coated paper, pallet 4 × Ink <set> Delivery note"
     )
     assert (
         planned.text
@@ -579,7 +579,10 @@ def test_an_order_shows_lines_split_shipments_and_what_happened(site: Site) -> N
 def test_only_addresses_of_the_web_become_links(site: Site) -> None:
     shown = page(site, BUYER, f"/orders/{order_id(site, 'SO-1002')}")
     sent, planned = shown.all("article", class_="shipment")
-    assert sent.one("a").attributes == {"href": "https://carrier.example/SH-2", "rel": "noreferrer noopener external"}
+    assert sent.all("a")[0].attributes == {
+        "href": "https://carrier.example/SH-2",
+        "rel": "noreferrer noopener external",
+    }
     assert planned.all("a") == []
 
 
