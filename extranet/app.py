@@ -32,7 +32,17 @@ from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
 from extranet.failures import FAILURES
-from extranet.pages import home, invoices, issued, orders, people, sessions, statement, statement_files
+from extranet.pages import (
+    home,
+    invoices,
+    issued,
+    order_files,
+    orders,
+    people,
+    sessions,
+    statement,
+    statement_files,
+)
 from extranet.portal import Portal, Visit, load_operations
 from extranet.recently import recently_signed_in
 from extranet.refusals import PageNotFound
@@ -176,6 +186,9 @@ ROUTES: Final = (
     Route("/invoices/{id}.pdf", signed_in(invoices.pdf)),
     Route("/invoices/{id}", signed_in(invoices.detail)),
     Route("/orders", signed_in(orders.listing)),
+    Route("/orders.csv", signed_in(order_files.csv)),
+    Route("/orders.xlsx", signed_in(order_files.xlsx)),
+    Route("/orders/{id}/delivery-notes/{shipment}.pdf", signed_in(orders.delivery_note)),
     Route("/orders/{id}", signed_in(orders.detail)),
     Route("/people", signed_in(people.listing)),
     Route("/people/invite", signed_in(recently_signed_in(people.invite_form)), methods=["GET"]),
@@ -188,9 +201,6 @@ ROUTES: Final = (
     Route("/account", signed_in(sessions.switch_account), methods=["POST"]),
     Route("/sessions", signed_in(sessions.listing), methods=["GET"]),
     Route("/sessions/end", signed_in(sessions.end_one), methods=["POST"]),
-    Route("/orders.csv", signed_in(order_files.csv)),
-    Route("/orders.xlsx", signed_in(order_files.xlsx)),
-    Route("/orders/{id}/delivery-notes/{shipment}.pdf", signed_in(orders.delivery_note)),
     Route("/sessions/end-all", signed_in(sessions.end_all), methods=["POST"]),
     Route("/sign-in", sessions.sign_in, methods=["GET"]),
     Route("/auth/callback", sessions.callback, methods=["GET"]),
