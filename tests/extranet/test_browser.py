@@ -29,8 +29,15 @@ PAGES = (
     "/orders",
     "/orders?q=none",
     "/orders/{split}",
+    "/cases",
+    "/cases?show=closed",
+    "/cases?show=nonsense",
+    "/cases/new?invoice={late}",
+    "/cases/{case}",
     "/account",
     "/sessions",
+    "/preferences",
+    "/unsubscribe/x",
     "/nothing-here",
 )
 
@@ -40,7 +47,8 @@ OF_ADMINISTRATORS = ("/people", "/people?done=invited", "/people/invite", "/peop
 def addresses(site: Site) -> list[str]:
     split = f"ord_{site.business.orders['SO-1002'].hex}"
     late, paid = (format_id("ent", site.business.entries[number]) for number in ("INV-1", "OLD-1"))
-    return [site.url + path.format(split=split, late=late, paid=paid) for path in PAGES]
+    case = format_id("cas", site.business.cases["K-1001"])
+    return [site.url + path.format(split=split, late=late, paid=paid, case=case) for path in PAGES]
 
 
 def sign_in(page: Page, site: Site, email: str, path: str = "/") -> None:
@@ -74,9 +82,9 @@ def administrator(browser: Browser, site: Site) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("email", "reads"),
     [
-        (FINANCE, ["Home", "Statement", "Invoices", "Orders"]),
-        (ADMIN, ["Home", "Statement", "Invoices", "Orders"]),
-        (BUYER, ["Home", "Orders"]),
+        (FINANCE, ["Home", "Statement", "Invoices", "Orders", "Cases"]),
+        (ADMIN, ["Home", "Statement", "Invoices", "Orders", "Cases"]),
+        (BUYER, ["Home", "Orders", "Cases"]),
         (VIEWER, ["Home", "Orders"]),
     ],
 )
@@ -90,6 +98,7 @@ def test_each_role_signs_in_walks_its_pages_and_signs_out(
         navigation.get_by_role("link", name=name).click()
         expect(navigation.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+    navigation.get_by_role("link", name="Orders").click()
     page.get_by_role("rowheader").get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order SO-")
     if "Statement" in reads:

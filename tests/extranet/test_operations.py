@@ -21,10 +21,12 @@ from extranet.answers import (
     ListedOrders,
     StatementAccount,
 )
+from extranet.cases import About, CaseDetail, CaseFile, CaseList
 from extranet.order_answers import FiledAccount, FurtherLines, Order
 from extranet.orders_filter import LATE, OPEN
 from extranet.people import FoundPerson, People
 from extranet.portal import load_operations
+from extranet.preferences import Preferences
 from tests.extranet.business import TODAY, record_business
 
 ACCOUNT = ("viewer", "account")
@@ -40,23 +42,33 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "invoice": (InvoicedAccount, ACCOUNT, {"filter": {"documentNumber": {"eq": "INV-1"}}, "first": 2}),
     "statement_balance_forward": (StatementAccount, ACCOUNT, {**PERIOD, "first": 100, "whole": False}),
     "statement_lines": (FurtherStatement, (*ACCOUNT, "statement"), {**PERIOD, "first": 2}),
+    "cases": (CaseList, (*ACCOUNT, "cases"), ORDERS),
+    "case": (CaseDetail, ("node",), {"ledger": True, "first": 100}),
+    "case_about": (About, ("node",), {"ledger": True}),
+    "case_file": (CaseFile, ("node",), {}),
     "issued_statements": (IssuedStatements, (*ACCOUNT, "issuedStatements"), {"first": 25}),
     "issued_statement": (IssuedStatement, ("node",), {"whole": True}),
+    "preferences": (Preferences, ("viewer", "preferences"), {}),
     "people": (People, ACCOUNT, {"first": 50}),
     "person": (FoundPerson, ACCOUNT, {"id": "mem_" + "0" * 32}),
     "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21", "whole": True}),
 }  # fmt: skip
 CHANGED = {
     *("statement_issue", "statement_file_keep"),
+    *("preferences_save", "consent_record"),
+    *("case_open", "case_reply", "case_close"),
     *("member_invite", "member_invite_withdraw", "member_set_role", "member_remove"),
 }  # what they change, tests of their pages tell
 OF_ADMINISTRATORS = {"people", "person"}  # others are answered with nothing; tests of their pages tell
 WITHOUT_LEDGER = {
+    "preferences": {},
     "home": {"ledger": False},
     "orders": {},
     "order": {"ledger": False},
     "orders_file": {},
     "order_lines": {},
+    "cases": {},
+    "case_about": {"ledger": False},
 }
 
 
@@ -76,15 +88,20 @@ def world(shared_database_url: str) -> World:
         rows = connection.execute(
             "SELECT role, member_id FROM membership WHERE account_id = %s", [business.accounts["K-1001"]]
         ).fetchall()
+        file_ids = connection.execute("SELECT file_id FROM case_file").fetchall()
     viewers = {
         Role(role): Member(member_id=member_id, account_id=business.accounts["K-1001"], role=Role(role))
         for role, member_id in rows
     }
+    (file_id,) = file_ids[0]
     issued = await_issued(shared_database_url, viewers[Role.FINANCE])
     ids = {
         "order": format_id("ord", business.orders["SO-1002"]),
         "order_lines": format_id("ord", business.orders["SO-1002"]),
         "issued_statement": issued,
+        "case": format_id("cas", business.cases["K-1001"]),
+        "case_about": format_id("ord", business.orders["SO-1002"]),
+        "case_file": format_id("cfi", file_id),
     }
     return World(url=shared_database_url, ids=ids, viewers=viewers)
 
