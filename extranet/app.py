@@ -33,6 +33,7 @@ from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
 from extranet.failures import FAILURES
 from extranet.pages import (
+    cases,
     home,
     invoices,
     issued,
@@ -198,6 +199,13 @@ ROUTES: Final = (
     Route("/people/{id}/remove", signed_in(recently_signed_in(people.remove)), methods=["POST"]),
     Route("/people/{id}", signed_in(recently_signed_in(people.detail)), methods=["GET"]),
     Route("/people/{id}", signed_in(recently_signed_in(people.change)), methods=["POST"]),
+    Route("/cases", signed_in(cases.listing)),
+    Route("/cases/new", signed_in(cases.new), methods=["GET"]),
+    Route("/cases/new", signed_in(cases.open_one), methods=["POST"]),
+    Route("/cases/files/{id}", signed_in(cases.file)),
+    Route("/cases/{id}", signed_in(cases.detail), methods=["GET"]),
+    Route("/cases/{id}", signed_in(cases.reply), methods=["POST"]),
+    Route("/cases/{id}/close", signed_in(cases.close), methods=["POST"]),
     Route("/preferences", signed_in(preferences.show), methods=["GET"]),
     Route("/preferences", signed_in(preferences.save), methods=["POST"]),
     Route("/preferences/consent", signed_in(preferences.consent), methods=["POST"]),

@@ -27,6 +27,7 @@ from extranet.formats import Formats, formats_for
 from extranet.forms import UserError, read_form
 from extranet.periods import YearStart
 from extranet.refusals import refusal_of
+from extranet.uploads import Upload, read_upload
 
 QUERIES: Final = Path(__file__).parent / "queries"
 PLACES: Final = ("after", "before", "credits-after", "credits-before")
@@ -48,6 +49,11 @@ class Portal:
     def today(self) -> date:
         """Today in the seller's legal time zone (statement rule 9)."""
         return self.now().astimezone(ZoneInfo(self.settings.seller_time_zone)).date()
+
+    @property
+    def ageing_edges(self) -> list[int]:
+        """Last days late of the ageing buckets between not yet due and the oldest."""
+        return [int(days) for days in self.settings.seller_ageing_edges.split()]
 
     @property
     def year_start(self) -> YearStart:
@@ -112,6 +118,12 @@ class Visit:
         form = await read_form(self.request)
         self.portal.access.check_csrf(self.request, form, self.session)
         return form
+
+    async def read_own_upload(self) -> tuple[Mapping[str, str], list[Upload]]:
+        """The fields and files of a form of ours. Raises CrossSiteRequest for anybody else's, TooLarge, FormUnreadable."""
+        form, files = await read_upload(self.request)
+        self.portal.access.check_csrf(self.request, form, self.session)
+        return form, files
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page from a template; nothing on the way keeps it."""

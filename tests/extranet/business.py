@@ -14,8 +14,11 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from cdp.access.passwords import hash_password
+from cdp.access.viewer import Member, Role
 from cdp.db.locks import hold_customers_exclusive
 from cdp.db.statements import load_statements
+from cdp.interact.case_files import GivenFile
+from cdp.interact.cases import CaseDraft, Moment, Promise, Writer, open_case, reply
 from cdp.ledger.accounts import AccountRecord, record_accounts
 from cdp.ledger.allocations import AllocationRecord, DisputeRecord, record_allocations, record_disputes
 from cdp.ledger.entries import EntryRecord, record_entries
@@ -66,6 +69,7 @@ class Business:
     orders: dict[str, UUID]
     accounts: dict[str, UUID]
     entries: dict[str, UUID]
+    cases: dict[str, UUID]
 
 
 def record_business(connection: Connection[Any], *, issuer: str) -> Business:
@@ -105,7 +109,41 @@ def record_business(connection: Connection[Any], *, issuer: str) -> Business:
     for email, name, roles in MEMBERS:
         _member(connection, email, name, {accounts[number]: role for number, role in roles.items()}, issuer)
     entries = dict(connection.execute("SELECT document_number, entry_id FROM ledger_entry").fetchall())
-    return Business(orders=orders, accounts=accounts, entries=entries)
+    cases = _cases(connection, accounts, entries)
+    return Business(orders=orders, accounts=accounts, entries=entries, cases=cases)
+
+
+def _cases(connection: Connection[Any], accounts: dict[str, UUID], entries: dict[str, UUID]) -> dict[str, UUID]:
+    """A case of each account, by its number: an invoice's query with a file and an answer, and a canary."""
+    moment = Moment(now=NOW, today=TODAY, promise=Promise(standard_hours=72, key_hours=24))
+    drafts = {
+        "K-1001": CaseDraft(
+            account_id=accounts["K-1001"], kind="invoice_query", subject="Two pallets on INV-1",
+            message="We got one pallet.\nThe delivery note is with this message.", entry_id=entries["INV-1"],
+            files=(GivenFile(name=f"note-{UNBROKEN}.txt", content=b"1 pallet"),),
+        ),
+        "K-2002": CaseDraft(account_id=accounts["K-2002"], kind="complaint", subject="canary", message="canary"),
+    }  # fmt: skip
+    found: dict[str, UUID] = {}
+    for number, draft in drafts.items():
+        row = connection.execute(
+            "SELECT member_id FROM membership WHERE account_id = %s AND role IN ('finance', 'client_admin') ORDER BY role DESC",
+            [draft.account_id],
+        ).fetchone()
+        assert row
+        member = Member(member_id=row[0], account_id=draft.account_id, role=Role.CLIENT_ADMIN)
+        # As the company's own role, which is not told who the member is: the number is the account's next all the same.
+        connection.execute(
+            "SELECT set_config('cdp.member_id', %s, true), set_config('cdp.account_id', %s, true)",
+            [str(row[0]), str(draft.account_id)],
+        )
+        case_id = open_case(connection, draft, by=Writer(author_id=f"member:{row[0]}", member=member), moment=moment)
+        assert isinstance(case_id, UUID)
+        found[number] = case_id
+    connection.execute("SELECT set_config('cdp.member_id', '', true), set_config('cdp.account_id', '', true)")
+    staff = Writer(author_id="client:desk")
+    assert reply(connection, found["K-1001"], "We look into it.", files=(), by=staff, moment=moment)
+    return found
 
 
 def _customer(connection: Connection[Any], name: str, kind: str) -> UUID:

@@ -41,7 +41,12 @@ PAGES = (
     "/nothing-here",
 )
 
-OF_ADMINISTRATORS = ("/people", "/people?done=invited", "/people/invite", "/people/{me}")
+OF_ADMINISTRATORS = (
+    "/people",
+    "/people?done=invited",
+    "/people/invite",
+    "/people/{me}",
+)
 
 
 def addresses(site: Site) -> list[str]:

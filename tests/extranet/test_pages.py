@@ -187,7 +187,11 @@ def test_roles_without_the_ledger_see_orders_and_no_figure_of_it(site: Site, ema
     shown = page(site, email, "/")
     assert shown.all("section", class_="figures") == []
     assert len(rows(table(shown, "Open orders"))) == 2
-    assert [link.text for link in shown.one("nav").all("a")] == ["Home", "Orders", *(["Cases"] if email == BUYER else [])]
+    assert [link.text for link in shown.one("nav").all("a")] == [
+        "Home",
+        "Orders",
+        *(["Cases"] if email == BUYER else []),
+    ]
     assert "2,800.00" not in shown.text
 
 

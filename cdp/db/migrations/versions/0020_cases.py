@@ -101,8 +101,7 @@ BEGIN
     WHERE customer_id = said.customer_id AND message_id = said.message_id;
 END $$;
 """
-PORTALS_FUNCTIONS = ("portal_case_number()",)
-FUNCTIONS_OF_BOTH = ("case_message_told(uuid, date, integer, integer)",)
+SIGNATURES = ("portal_case_number()", "case_message_told(uuid, date, integer, integer)")
 
 
 def upgrade() -> None:
@@ -140,11 +139,9 @@ def upgrade() -> None:
         satisfied, written_at) ON case_message TO cdp_portal""")
     op.execute("GRANT SELECT, INSERT ON case_file TO cdp_portal")
     op.execute(FUNCTIONS)
-    for signature in (*PORTALS_FUNCTIONS, *FUNCTIONS_OF_BOTH):
+    for signature in SIGNATURES:
         op.execute(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO cdp_portal")
-    for signature in FUNCTIONS_OF_BOTH:
-        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO cdp_app")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO cdp_portal, cdp_app")
 
 
 def _cases() -> None:
