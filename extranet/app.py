@@ -33,6 +33,7 @@ from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
 from extranet.failures import FAILURES
 from extranet.pages import (
+    activity,
     cases,
     home,
     invoices,
@@ -206,6 +207,7 @@ ROUTES: Final = (
     Route("/cases/{id}", signed_in(cases.detail), methods=["GET"]),
     Route("/cases/{id}", signed_in(cases.reply), methods=["POST"]),
     Route("/cases/{id}/close", signed_in(cases.close), methods=["POST"]),
+    Route("/activity", signed_in(activity.listing)),
     Route("/preferences", signed_in(preferences.show), methods=["GET"]),
     Route("/preferences", signed_in(preferences.save), methods=["POST"]),
     Route("/preferences/consent", signed_in(preferences.consent), methods=["POST"]),

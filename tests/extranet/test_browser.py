@@ -46,6 +46,8 @@ OF_ADMINISTRATORS = (
     "/people?done=invited",
     "/people/invite",
     "/people/{me}",
+    "/activity",
+    "/activity?show=files",
 )
 
 
