@@ -1,22 +1,24 @@
-"""Interactions: one contact in one channel, as a source tells it, recorded once however often it is told."""
+"""Interactions: one contact in one channel, as a source tells it, recorded once however often it is told.
+
+A contact that a message told has an id that follows from the message (`record_contacts`); one that an import told is found by
+the source's key of it, because a newer version may replace it and name somebody else (`record_interactions`).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from psycopg import Connection
 
-from cdp.db.ids import time_ordered_id
+from cdp.db.ids import id_of, time_ordered_id
 from cdp.events import queries
 
 Direction = Literal["inbound", "outbound"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionRecord:
+class InteractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One contact. `(source_id, external_id)` is its key: a message's id, or the record's in an import.
 
     A higher `version` of a known key replaces the contact, the same or a lower one changes nothing. `profile_id` is
@@ -38,13 +40,25 @@ class InteractionRecord:
     location: str | None = None
     occurred_at: datetime
     duration_seconds: int | None = None
-    properties: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
     time_suspect: bool = False
 
     @property
     def key(self) -> tuple[UUID, str]:
         """The source's own key of the contact."""
         return self.source_id, self.external_id
+
+
+def record_contacts(connection: Connection[Any], contacts: Sequence[tuple[datetime, InteractionRecord]]) -> None:
+    """Record contacts that messages told, each with when its message came; telling the same again changes nothing.
+
+    Their ids follow from source, message id and that time, all of which the inbox keeps for ever, and a contact is always with
+    the customer its profile is of; so no look-up table needs to know them. The caller holds the customers' lock and commits.
+    """
+    kept_by_key = queries.contacts_kept_by_key(connection, [one.key for _, one in contacts])
+    queries.put_interactions(
+        connection, [(id_of(*one.key, at), one) for at, one in contacts if one.key not in kept_by_key]
+    )
 
 
 def record_interactions(connection: Connection[Any], interactions: Sequence[InteractionRecord]) -> None:

@@ -3,6 +3,7 @@ transaction.
 """
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -37,9 +38,11 @@ class Arrival(NamedTuple):
     introduces: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxMessage:
-    """A message as it waits: `body` is the JSON text as received."""
+class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it waits: `body` is the JSON text as received.
+
+    A struct, as all that is made for every message: a seventh of what a frozen dataclass takes.
+    """
 
     source_id: UUID
     message_id: str
@@ -135,12 +138,15 @@ def finish_messages(
             },
         )
     done = [one for one in messages if one.key not in failures]
-    failed_before = connection.execute(STATEMENTS["any_failures"]).fetchone()
-    if done and failed_before and failed_before[0]:
+    if done and _any_failures(connection):
         connection.execute(
             STATEMENTS["forget_failures"],
             {"source_ids": [one.source_id for one in done], "message_ids": [one.message_id for one in done]},
         )
+
+
+def _any_failures(connection: Connection[Any]) -> bool:
+    return connection.execute(STATEMENTS["any_failures"]).fetchone() == (True,)
 
 
 def backlog(connection: Connection[Any]) -> tuple[int, datetime | None]:
@@ -198,6 +204,25 @@ def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "In
         "suspects": as_array([one.time_suspect for one in records]),
     }
     connection.execute(STATEMENTS["put_interactions"], given)
+
+
+def contacts_kept_by_key(
+    connection: Connection[Any], keys: Sequence[tuple[UUID, str]]
+) -> AbstractSet[tuple[UUID, str]]:
+    """Of messages told again, those whose contact was recorded when every contact had a key in the look-up table.
+
+    Only what failed is ever told again, so nearly always there is nothing to look for.
+    """
+    if not keys or not _any_failures(connection):
+        return frozenset()
+    rows = connection.execute(
+        STATEMENTS["contacts_kept_by_key"],
+        {
+            "source_ids": as_array([source_id for source_id, _ in keys]),
+            "message_ids": as_array([message_id for _, message_id in keys]),
+        },
+    )
+    return {(source_id, message_id) for source_id, message_id in rows}
 
 
 def claim_interaction_keys(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> bool:

@@ -116,6 +116,13 @@ SELECT source_id, external_id, record_id, customer_id, version
 FROM unnest(%(source_ids)s::uuid[], %(external_ids)s::text[]) AS wanted (source_id, external_id)
 JOIN interaction_key USING (source_id, external_id);
 
+-- name: contacts_kept_by_key
+-- Of these messages those that failed before and whose contact has a key of its own.
+SELECT told.source_id, told.message_id
+FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS told (source_id, message_id)
+JOIN failed_message USING (source_id, message_id)
+JOIN interaction_key ON (interaction_key.source_id, interaction_key.external_id) = (told.source_id, told.message_id);
+
 -- name: claim_interaction_keys
 -- Keys of new interactions; known ones stay as they are.
 INSERT INTO interaction_key (source_id, external_id, record_id, customer_id, version)
@@ -142,7 +149,7 @@ USING unnest(%(customer_ids)s::uuid[], %(record_ids)s::uuid[]) AS gone (customer
 WHERE interaction.customer_id = gone.customer_id AND interaction.interaction_id = gone.interaction_id;
 
 -- name: put_interactions
--- Contacts, each in one channel.
+-- Contacts, each in one channel; one that is there already stays as it is.
 INSERT INTO interaction (
     customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
     occurred_at, duration_seconds, properties, time_suspect
@@ -152,7 +159,8 @@ SELECT * FROM unnest(
     %(kinds)s::text[], %(directions)s::text[], %(names)s::text[], %(topics)s::text[], %(products)s::text[],
     %(channels)s::text[], %(divisions)s::text[], %(locations)s::text[], %(occurred_at)s::timestamptz[],
     %(durations)s::int[], %(properties)s::jsonb[], %(suspects)s::boolean[]
-);
+)
+ON CONFLICT (customer_id, interaction_id) DO NOTHING;
 
 -- name: rehome_interactions
 -- Interactions follow the profile they came through.

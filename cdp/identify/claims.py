@@ -6,11 +6,12 @@ however often made, are one claim with its first and last time: its id is the ha
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from cdp.identify.identifier import PROFILE, Identifier
 
@@ -25,8 +26,7 @@ class ProfileKey(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimDraft:
+class ClaimDraft(msgspec.Struct, frozen=True, kw_only=True):
     """What one message or record says about one profile.
 
     `namespace`, `value` are the profile's key, an unblocked identifier (see `identifier.identify`); it needn't be
@@ -42,7 +42,7 @@ class ClaimDraft:
     message_id: str
     kind: Kind = "person"
     identifiers: Sequence[tuple[str, str]] = ()
-    traits: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
     group: tuple[str, str] | None = None
     role: str | None = None
 

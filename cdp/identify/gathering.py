@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -59,10 +61,27 @@ class Told:
 
 def profile_key(draft: ClaimDraft, region: str | None = None) -> ProfileKey:
     """The draft's profile key in normal form. Raises BlockedKey."""
-    key = identify(draft.namespace, draft.value, region=region)
-    if key is None:
-        raise BlockedKey(namespace=draft.namespace)
-    return ProfileKey(draft.source_id, key.namespace, key.value)
+    return _statement(draft.source_id, draft.namespace, draft.value, tuple(draft.identifiers), region)[0]
+
+
+@lru_cache(maxsize=32_768)
+def _statement(
+    source_id: UUID, namespace: str, value: str, identifiers: tuple[tuple[str, str], ...], region: str | None
+) -> tuple[ProfileKey, Mapping[Identifier, str], UUID]:
+    """Whom a draft is about, what it says of them, and its claim's id. Remembered: visitors say the same at every step.
+
+    Raises BlockedKey.
+    """
+    own = identify(namespace, value, region=region)
+    if own is None:
+        raise BlockedKey(namespace=namespace)
+    key = ProfileKey(source_id, *own)
+    said = {own: value}
+    for each, given in identifiers:
+        identifier = identify(each, given, region=region)
+        if identifier is not None:
+            said.setdefault(identifier, given)
+    return key, MappingProxyType(said), claim_id(key, list(said))
 
 
 def gather(drafts: Iterable[ClaimDraft], regions: Mapping[UUID, str | None]) -> Told:
@@ -74,9 +93,11 @@ def gather(drafts: Iterable[ClaimDraft], regions: Mapping[UUID, str | None]) -> 
     affiliations: dict[tuple[ProfileKey, ProfileKey], ToldAffiliation] = {}
     for draft in drafts:
         region = regions.get(draft.source_id)
-        key = profile_key(draft, region)
+        key, said, identity = _statement(
+            draft.source_id, draft.namespace, draft.value, tuple(draft.identifiers), region
+        )
         _tell_profile(profiles, key, draft)
-        _tell_claim(claims, key, draft, region)
+        _tell_claim(claims, identity, key, said, draft)
         if draft.group is not None:
             group = identify(*draft.group, region=region)
             if group is not None:
@@ -99,13 +120,13 @@ def _tell_profile(profiles: dict[ProfileKey, ToldProfile], key: ProfileKey, draf
             told.traits[trait] = (draft.at, draft.message_id, value)
 
 
-def _tell_claim(claims: dict[UUID, ToldClaim], key: ProfileKey, draft: ClaimDraft, region: str | None) -> None:
-    said = {Identifier(key.namespace, key.value): draft.value}
-    for namespace, given in draft.identifiers:
-        identifier = identify(namespace, given, region=region)
-        if identifier is not None:
-            said.setdefault(identifier, given)
-    identity = claim_id(key, list(said))
+def _tell_claim(
+    claims: dict[UUID, ToldClaim],
+    identity: UUID,
+    key: ProfileKey,
+    said: Mapping[Identifier, str],
+    draft: ClaimDraft,
+) -> None:
     told = claims.get(identity)
     if told is None:
         claims[identity] = ToldClaim(

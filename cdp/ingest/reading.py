@@ -4,7 +4,7 @@ Source: identity rules 1 and 6, and Segment's specification of the six calls.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -73,8 +73,7 @@ class SourceTold:
     default_region: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """An interaction to be, before it is known whose."""
 
     kind: str
@@ -88,8 +87,7 @@ class Contact:
     properties: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What one message says. `drafts[0]` is about the person who acts; `organisation` is the group they act for."""
 
     message: InboxMessage
@@ -102,7 +100,7 @@ class Reading:
     order: OrderTold | None = None
     order_problem: Invalid | None = None
     organisation: str | None = None
-    traits: Mapping[str, Any] = field(default_factory=dict)
+    traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 _BODY: Final = msgspec.json.Decoder(Body)

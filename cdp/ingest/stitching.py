@@ -16,7 +16,7 @@ from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import CdpError
-from cdp.events.interactions import InteractionRecord, record_interactions
+from cdp.events.interactions import InteractionRecord, record_contacts
 from cdp.events.queries import LANES, Failure, InboxMessage, finish_messages, take_messages
 from cdp.identify import Attached, ProfileKey, apply_claims
 from cdp.identify.gathering import profile_key
@@ -107,9 +107,13 @@ def apply(connection: Connection[Any], readings: Sequence[Reading]) -> Failures:
         decisions=[decision for reading in readings for decision in reading.decisions],
     )
     people = [attached[profile_key(reading.drafts[0], reading.source.default_region)] for reading in readings]
-    record_interactions(
+    record_contacts(
         connection,
-        [_interaction(reading, person) for reading, person in zip(readings, people, strict=True) if reading.contact],
+        [
+            (reading.message.received_at, _interaction(reading, person))
+            for reading, person in zip(readings, people, strict=True)
+            if reading.contact
+        ],
     )
     told = [(reading, person) for reading, person in zip(readings, people, strict=True) if reading.order]
     if told:

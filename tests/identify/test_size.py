@@ -1,7 +1,6 @@
 """Rule 5: how large customers grow by themselves, whatever the order; and that what is beyond costs nobody anything."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from psycopg import Connection
 
 from cdp.db.engine import connect

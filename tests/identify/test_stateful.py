@@ -1,7 +1,6 @@
 """Identity as a machine: messages, replays, merges, partings and quarantines in any order; after each all invariants hold."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from psycopg import Connection
 
 from cdp.db.engine import connect

@@ -110,6 +110,23 @@ def test_what_is_told_again_and_fails_again_is_told_and_changes_nothing(desk: De
     assert attempts == [("o1", 3), ("o2", 2), ("p/1", 2)]
 
 
+def test_a_contact_that_has_a_key_from_an_earlier_release_is_not_told_twice(desk: Desk) -> None:
+    """Contacts of messages had keys of their own before their ids followed from the message."""
+    with connect(desk.url, None, autocommit=True) as owner:
+        owner.execute("UPDATE interaction SET interaction_id = new_id() WHERE properties ->> 'order_id' = 'o1'")
+        owner.execute(
+            """INSERT INTO interaction_key (source_id, external_id, record_id, customer_id)
+            SELECT source_id, 'o1', interaction_id, customer_id FROM interaction
+            WHERE properties ->> 'order_id' = 'o1'"""
+        )
+        mended = order("o1", total=1, currency="EUR")
+        owner.execute("UPDATE inbox SET body = %s WHERE message_id = 'o1'", (json.dumps(mended),))
+    before = desk.end_state()
+    assert len(before["interaction_key"]) == 1
+    assert desk.told("failed", "replay", "--message-id", "o1") == {"replayed": 1, "done": 1, "failed": 0}
+    assert desk.end_state()["interaction"] == before["interaction"]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_told_again_once_or_twice_it_ends_in_the_same_state(desk: Desk, workers: int) -> None:
     """The data are mended where they lie; the second time there is nothing to tell, and nothing changes."""

@@ -109,8 +109,6 @@ def test_orders_and_contacts_follow_their_profile_into_a_merge_and_out_again(des
                 AND interaction.properties ->> 'order_id' = sales_order.number
             JOIN order_key ON order_key.record_id = order_id AND order_key.customer_id = sales_order.customer_id
             JOIN account_key ON account_key.number = account.number AND account_key.customer_id = account.customer_id
-            JOIN interaction_key ON interaction_key.record_id = interaction_id
-                AND interaction_key.customer_id = interaction.customer_id
             ORDER BY 1"""
         )
 
