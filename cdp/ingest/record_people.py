@@ -197,4 +197,15 @@ def _account(
         payment_terms_days=record.payment_terms_days,
         manager_staff_id=staff.get(record.manager_email.strip().lower()) if record.manager_email else None,
         opened_on=record.opened_on,
+        billing_address=_lines(record.billing_address),
+        delivery_address=_lines(record.delivery_address),
+        bank_name=record.bank_name,
+        bank_account_ending="".join(record.bank_account.split())[-4:] if record.bank_account else None,
     )
+
+
+def _lines(address: str | None) -> str | None:
+    """An address line by line, however the source parts its lines."""
+    if address is None:
+        return None
+    return "\n".join(line.strip() for line in address.replace("|", "\n").splitlines() if line.strip()) or None

@@ -86,6 +86,14 @@ class AccountImport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Annotated[int, Meta(ge=0, le=3650)] | None, means("Days until an invoice is due.")
     ] = None
     opened_on: Annotated[date | None, means("Since when.")] = None
+    billing_address: Annotated[
+        Text | None, means("Where invoices go, as on an envelope; shown to the client as `|` or line breaks part it.")
+    ] = None
+    delivery_address: Annotated[Text | None, means("Where goods go unless an order says otherwise; likewise.")] = None
+    bank_name: Annotated[Text | None, means("The client's bank.")] = None
+    bank_account: Annotated[
+        Text | None, means("The client's account with it, such as an IBAN; only its last four characters are kept.")
+    ] = None
     manager_email: Annotated[Text | None, means("The account manager; makes or updates a member of staff.")] = None
     manager_name: Annotated[Text | None, means("Required with manager_email.")] = None
     manager_phone: Annotated[Text | None, means("The manager's telephone.")] = None

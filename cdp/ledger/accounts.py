@@ -26,7 +26,7 @@ class AccountRecord:
     """What a source says about an account: the whole record, so that what it leaves out becomes unknown.
 
     `customer_id` is where `profile_id` (the holder as the source knows it) belongs now. `credit_limit` is in
-    `currency`.
+    `currency`. Of a bank account the last four characters are kept, enough to recognise it by.
     """
 
     source_id: UUID
@@ -43,6 +43,10 @@ class AccountRecord:
     payment_terms_days: int | None = None
     manager_staff_id: UUID | None = None
     opened_on: date | None = None
+    billing_address: str | None = None
+    delivery_address: str | None = None
+    bank_name: str | None = None
+    bank_account_ending: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

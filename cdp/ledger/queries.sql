@@ -26,26 +26,32 @@ JOIN unnest(%(customer_ids)s::uuid[], %(account_ids)s::uuid[]) AS given (custome
 -- new (no transaction has replaced the row) or other than before.
 INSERT INTO account AS stored (
     customer_id, account_id, profile_id, source_id, number, name, tier, currency, legal_name, tax_id, credit_limit,
-    payment_terms_days, manager_staff_id, opened_on, version)
+    payment_terms_days, manager_staff_id, opened_on, billing_address, delivery_address, bank_name, bank_account_ending,
+    version)
 SELECT
     customer_id, account_id, profile_id, source_id, number, name, tier, currency, legal_name, tax_id, credit_limit,
-    payment_terms_days, manager_staff_id, opened_on, version
+    payment_terms_days, manager_staff_id, opened_on, billing_address, delivery_address, bank_name, bank_account_ending,
+    version
 FROM json_to_recordset(%(accounts)s) AS given (
     customer_id uuid, account_id uuid, profile_id uuid, source_id uuid, number text, name text, tier text, currency
     text, legal_name text, tax_id text, credit_limit numeric, payment_terms_days integer, manager_staff_id uuid,
-    opened_on date, version bigint)
+    opened_on date, billing_address text, delivery_address text, bank_name text, bank_account_ending text, version bigint)
 ON CONFLICT (customer_id, account_id) DO UPDATE SET
     profile_id = excluded.profile_id, source_id = excluded.source_id, name = excluded.name, tier = excluded.tier,
     currency = excluded.currency, legal_name = excluded.legal_name, tax_id = excluded.tax_id,
     credit_limit = excluded.credit_limit, payment_terms_days = excluded.payment_terms_days,
-    manager_staff_id = excluded.manager_staff_id, opened_on = excluded.opened_on, version = excluded.version,
+    manager_staff_id = excluded.manager_staff_id, opened_on = excluded.opened_on,
+    billing_address = excluded.billing_address, delivery_address = excluded.delivery_address,
+    bank_name = excluded.bank_name, bank_account_ending = excluded.bank_account_ending, version = excluded.version,
     updated_at = now()
 WHERE (stored.profile_id, stored.source_id, stored.name, stored.tier, stored.currency, stored.legal_name, stored.tax_id,
-       stored.credit_limit, stored.payment_terms_days, stored.manager_staff_id, stored.opened_on, stored.version)
+       stored.credit_limit, stored.payment_terms_days, stored.manager_staff_id, stored.opened_on,
+       stored.billing_address, stored.delivery_address, stored.bank_name, stored.bank_account_ending, stored.version)
     IS DISTINCT FROM
       (excluded.profile_id, excluded.source_id, excluded.name, excluded.tier, excluded.currency, excluded.legal_name,
        excluded.tax_id, excluded.credit_limit, excluded.payment_terms_days, excluded.manager_staff_id,
-       excluded.opened_on, excluded.version)
+       excluded.opened_on, excluded.billing_address, excluded.delivery_address, excluded.bank_name,
+       excluded.bank_account_ending, excluded.version)
 RETURNING stored.customer_id, stored.account_id, stored.xmax = 0;
 
 -- name: accounts_of_customers
