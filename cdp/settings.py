@@ -24,6 +24,8 @@ from cdp.errors import CdpError
 from cdp.limits import ADMIN, MEMBER, TOOL, read_limits, read_rate, written
 
 PREFIX: Final = "CDP_"
+USUAL_AGEING_EDGES: Final = (30, 60, 90)
+MOST_DAYS_LATE: Final = 3_650  # as cdp.ledger.statement, which no setting may know
 SHORTEST_SECRET_KEY_CHARACTERS: Final = 32
 PUBLISHED_PREFIX: Final = "development-only"  # how every secret begins that stands in this repository
 _TYPO_LIKENESS: Final = 0.8
@@ -108,6 +110,13 @@ def _month_and_day(value: str) -> str:
     return value
 
 
+def _ageing_edges(value: str) -> str:
+    days = [int(part) if part.isascii() and part.isdecimal() else 0 for part in value.split()]
+    if len(days) != len(USUAL_AGEING_EDGES) or not 0 < days[0] < days[1] < days[2] < MOST_DAYS_LATE:
+        raise ValueError(f"must be three rising numbers of days below {MOST_DAYS_LATE}, such as 30 60 90.")
+    return value
+
+
 def _networks(value: str) -> str:
     for each in value.split():
         try:
@@ -123,6 +132,7 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 MonthAndDay = Annotated[str, AfterValidator(_month_and_day)]
 LimitsLine = Annotated[str, AfterValidator(_limits)]
 RateLine = Annotated[str, AfterValidator(_rate)]
+AgeingEdges = Annotated[str, AfterValidator(_ageing_edges)]
 Networks = Annotated[str, AfterValidator(_networks)]
 
 
@@ -189,6 +199,10 @@ class Settings(BaseSettings):
     )
     seller_financial_year_starts: MonthAndDay = Field(
         "01-01", description="First day of its financial year, month and day, such as `04-01`."
+    )
+    seller_ageing_edges: AgeingEdges = Field(
+        "30 60 90",
+        description="Last days late of the ageing columns between not yet due and the oldest: three, rising.",
     )
     seller_bank_details: str | None = Field(
         None, description="Where to pay, printed on statements; lines are separated by `;`."

@@ -105,6 +105,7 @@ class HomeAccount(Answer, frozen=True, kw_only=True):
     balance: Money | None = None
     overdue: Money | None = None
     credit_limit: Money | None = None
+    available_credit: Money | None = None
 
 
 class OrderRef(Answer, frozen=True, kw_only=True):
@@ -118,6 +119,7 @@ class StatementLine(Answer, frozen=True, kw_only=True):
     """A ledger entry in a balance-forward statement, with the balance after it."""
 
     id: str | None = None
+    place: int | None = None
     posted_on: date
     kind: str
     document_number: str
@@ -149,6 +151,7 @@ class OpenItem(Answer, frozen=True, kw_only=True):
     """A debit that is not yet settled as at the statement's date."""
 
     id: str | None = None
+    place: int | None = None
     posted_on: date
     kind: str
     document_number: str
@@ -192,9 +195,11 @@ class UnappliedCredits(Answer, frozen=True, kw_only=True):
 
 
 class AgeBucket(Answer, frozen=True, kw_only=True):
-    """What is open in one range of days past due."""
+    """What is open in one range of days past due. Both ends are None in statements issued before their edges were kept."""
 
     bucket: str
+    from_days: int | None = None
+    to_days: int | None = None
     amount: Money
 
 
@@ -237,6 +242,8 @@ class StatementAccount(Answer, frozen=True, kw_only=True):
     payment_terms_days: int | None
     currency: str
     currencies: list[str]
+    credit_limit: Money | None = None
+    available_credit: Money | None = None
     statement: Statement
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from extranet.answers import FurtherStatement, Money, Statement, StatementLine
+from extranet.answers import AgeBucket, FurtherStatement, Money, Statement, StatementLine
 from extranet.periods import Kind, Period
 
 BALANCE_FORWARD_COLUMNS: Final = (
@@ -102,10 +102,11 @@ def _lines(lines: Iterable[StatementLine]) -> Iterator[Sequence[Cell]]:
 
 
 def _open_items(statement: Statement) -> Iterator[Sequence[Cell]]:
+    names = {age.bucket: _age(age) for age in statement.ageing}
     for item in statement.open_items or ():
         yield (
             "open-item", item.posted_on, item.kind.lower(), item.document_number, item.description, item.purchase_order,
-            item.due_on, item.days_late, item.bucket.lower().replace("_", "-"), item.disputed,
+            item.due_on, item.days_late, names[item.bucket], item.disputed,
             item.open_amount.currency, item.original_amount, item.open_amount,
         )  # fmt: skip
     for credit in statement.unapplied_credits:
@@ -113,3 +114,10 @@ def _open_items(statement: Statement) -> Iterator[Sequence[Cell]]:
             "unapplied-credit", credit.posted_on, credit.kind.lower(), credit.document_number, credit.description, None,
             None, None, None, None, credit.open_amount.currency, credit.original_amount, credit.open_amount,
         )  # fmt: skip
+
+
+def _age(age: AgeBucket) -> str:
+    """A bucket for programs: `current`, `days-1-30`, `over-90`."""
+    if age.from_days is None:
+        return age.bucket.lower().replace("_", "-")
+    return f"over-{age.from_days - 1}" if age.to_days is None else f"days-{age.from_days}-{age.to_days}"

@@ -93,7 +93,7 @@ class StatementBook:
             (_("To"), period.last),
             (_("Currency"), self.currency),
             (_("Days to pay"), account.payment_terms_days),
-            *((texts.named(texts.BUCKET, age.bucket), age.amount) for age in found.ageing),
+            *((texts.age(age.bucket, age.from_days, age.to_days), age.amount) for age in found.ageing),
             *((f"{_('Unapplied')} {credit.document_number}", credit.open_amount) for credit in found.unapplied_credits),
             (_("Pay to"), settings.seller_bank_details),
             (_("This is not an invoice."), None),

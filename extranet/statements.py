@@ -60,7 +60,7 @@ async def ask_statement(visit: Visit, asked: Asked, place: Mapping[str, Any]) ->
     if asked.problems or asked.period is None:
         return asked, None
     basis = "DOCUMENT_DATE" if visit.query.get("ageing") == "document" else "DUE_DATE"
-    variables = {**_which(visit, asked), "by": basis, **place}
+    variables = {**_which(visit, asked), "by": basis, "edges": visit.portal.ageing_edges, **place}
     if asked.kind is Kind.BALANCE_FORWARD:
         account = await visit.ask("statement_balance_forward", StatementAccount, ACCOUNT, **variables)
     else:

@@ -62,13 +62,8 @@ INVOICES_SHOWN: Final = MappingProxyType({
     "disputed": N_("Disputed"),
 })  # fmt: skip
 
-BUCKET: Final = MappingProxyType({
-    "CURRENT": N_("Not yet due"),
-    "DAYS_1_30": N_("1–30 days"),
-    "DAYS_31_60": N_("31–60 days"),
-    "DAYS_61_90": N_("61–90 days"),
-    "OVER_90": N_("Over 90 days"),
-})  # fmt: skip
+BUCKETS: Final = ("CURRENT", "DAYS_1_30", "DAYS_31_60", "DAYS_61_90", "OVER_90")
+USUAL_EDGES: Final = ((None, 0), (1, 30), (31, 60), (61, 90), (91, None))
 
 ORDERS_SHOWN: Final = MappingProxyType({
     "all": N_("All"),
@@ -149,3 +144,14 @@ def named(names: Mapping[str, str], constant: str) -> str:
     """What a constant is called for people, in the reader's language; in plain words when it has no name here."""
     known = names.get(constant)
     return _(known) if known else constant.replace("_", " ").replace("-", " ").capitalize()
+
+
+def age(bucket: str, first: int | None, last: int | None) -> str:
+    """What an ageing bucket is called, after the days that are in it; after the usual ones where they are not told."""
+    if first is None and last is None and bucket in BUCKETS:
+        first, last = USUAL_EDGES[BUCKETS.index(bucket)]
+    if first is None:
+        return _("Not yet due")
+    if last is None:
+        return _("Over %(days)s days") % {"days": first - 1}
+    return _("%(first)s–%(last)s days") % {"first": first, "last": last}

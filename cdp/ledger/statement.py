@@ -8,6 +8,7 @@ exact, in the row's currency.
 Source: the statement's rules 1-7, 10, 11 and 16 in the design; the numbers in comments are theirs.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -47,24 +48,36 @@ KIND_RANK: Final = {
 """Order of kinds within a day: what is owed before what pays it, what is paid back last (rule 10)."""
 
 AGEING_EDGES: Final = (30, 60, 90)
-"""Last day late of each bucket but the first (not late) and the last (later than the last edge)."""
+"""Usual last day late of each bucket but the first (not late) and the last (later than the last edge)."""
+
+BUCKETS: Final = ("current", "1-30", "31-60", "61-90", "over-90")
+"""Names of the ageing buckets in order, after the usual edges; with other edges each keeps its place and its name."""
+
+MOST_DAYS: Final = 3_650
+Edges = Sequence[ColumnElement[Any] | int]
 
 
 # Constants stay literal: as bound parameters they would be dozens a statement, and hidden from the planner.
 _ZERO: Final[ColumnElement[Any]] = literal_column("0", Integer)
+_NEVER: Final[ColumnElement[Any]] = literal_column("NULL::integer", Integer)
 
 
-def buckets(edges: tuple[int, ...] = AGEING_EDGES) -> tuple[str, ...]:
-    """Names of the ageing buckets in order: `current`, `1-30`, …, `over-90`."""
-    between = (f"{low + 1}-{high}" for low, high in zip((0, *edges), edges, strict=False))
-    return ("current", *between, f"over-{edges[-1]}")
+def read_edges(edges: Sequence[int]) -> list[int]:
+    """Three rising edges of ageing buckets, in days, so that buckets touch and never overlap; else ValueError with a sentence."""
+    found = list(edges)
+    if len(found) != len(AGEING_EDGES) or not all(
+        low < high for low, high in zip([0, *found], [*found, MOST_DAYS], strict=True)
+    ):
+        message = f"needs three rising numbers of days above 0 and below {MOST_DAYS}, such as 30, 60 and 90."
+        raise ValueError(message)
+    return found
 
 
 def lines(row: FromClause) -> Select[Any]:
     """The balance-forward statement: every entry of the period in row order, `balance` running from the opening (rules
     2, 10).
 
-    `debit` and `credit` are positive and exactly one is set. `disputed`: as at `to_on`.
+    `debit` and `credit` are positive and exactly one is set. `disputed`: as at `to_on`. `place` counts rows from 1.
     """
     entry = ledger_entry.alias("entry")
     rank = _kind_rank(entry)
@@ -78,6 +91,7 @@ def lines(row: FromClause) -> Select[Any]:
             entry.c.amount,
             (opening(row) + running).label("balance"),
             is_disputed(entry, row, row.c.to_on).label("disputed"),
+            func.row_number().over(order_by=order).label("place"),
         )
         .where(_of(entry, row), _in_period(entry, row))
         .order_by(*order)
@@ -144,11 +158,11 @@ def overdue(row: FromClause, currency: ColumnElement[str], today: ColumnElement[
     return _total(items.c.open_amount).where(items.c.days_late > _ZERO).correlate_except(items).scalar_subquery()
 
 
-def open_items(row: FromClause, edges: tuple[int, ...] = AGEING_EDGES) -> Select[Any]:
+def open_items(row: FromClause, edges: Edges = AGEING_EDGES) -> Select[Any]:
     """The open-item statement: what is owed as at `to_on`, in row order (rules 3, 7).
 
     `original_amount`, `allocated` (by allocations effective until then), `open_amount`; `days_late` is 0 when not late;
-    `bucket` one of `buckets()`. Items cancelled by then are dropped (rule 11); disputed ones stay and are flagged.
+    `bucket` one of `BUCKETS`. Items cancelled by then are dropped (rule 11); disputed ones stay and are flagged.
     """
     return _open(row, row.c.currency, row.c.to_on, debits=True, edges=edges)
 
@@ -160,15 +174,25 @@ def unapplied(row: FromClause) -> Select[Any]:
     return _open(row, row.c.currency, row.c.to_on, debits=False)
 
 
-def ageing(row: FromClause, edges: tuple[int, ...] = AGEING_EDGES, *, by_document: bool = False) -> Select[Any]:
-    """Open amount by days late, or by days since the document's date: `bucket`, `position` (1 and on), `amount`; every
-    bucket, in order, also when nothing is in it (rule 7).
+def ageing(row: FromClause, edges: Edges = AGEING_EDGES, *, by_document: bool = False) -> Select[Any]:
+    """Open amount by days late, or by days since the document's date: `bucket`, `position` (1 and on), `from_days` and `to_days`
+    (NULL where there is no end), `amount`; every bucket, in order, also when nothing is in it (rule 7).
     """
     open_now = _open(row, row.c.currency, row.c.to_on, debits=True, edges=edges, by_document=by_document)
     items = open_now.order_by(None).subquery("aged")
-    names = values(Column("bucket", Text), Column("position", Integer), name="bucket").data(
-        [(_text(name), _number(position)) for position, name in enumerate(buckets(edges), start=1)]
-    )
+    ends = [_day(edge) for edge in edges]
+    names = values(
+        Column("bucket", Text),
+        Column("position", Integer),
+        Column("from_days", Integer),
+        Column("to_days", Integer),
+        name="bucket",
+    ).data([
+        (_text(name), _number(position), since, until)
+        for position, (name, since, until) in enumerate(
+            zip(BUCKETS, (_NEVER, _number(1), *(end + _number(1) for end in ends)), (_ZERO, *ends, _NEVER), strict=True), start=1
+        )
+    ])  # fmt: skip
     sums = (
         select(items.c.bucket, func.sum(items.c.open_amount).label("amount"))
         .group_by(items.c.bucket)
@@ -176,7 +200,7 @@ def ageing(row: FromClause, edges: tuple[int, ...] = AGEING_EDGES, *, by_documen
         .subquery("summed")
     )
     return (
-        select(names.c.bucket, names.c.position, func.coalesce(sums.c.amount, _ZERO).label("amount"))
+        select(names, func.coalesce(sums.c.amount, _ZERO).label("amount"))
         .select_from(names.outerjoin(sums, sums.c.bucket == names.c.bucket))
         .order_by(names.c.position)
         .correlate_except(names, sums)
@@ -189,7 +213,7 @@ def _open(
     as_of: ColumnElement[Any],
     *,
     debits: bool,
-    edges: tuple[int, ...] = AGEING_EDGES,
+    edges: Edges = AGEING_EDGES,
     by_document: bool = False,
 ) -> Select[Any]:
     """Entries of one side that are open as at `as_of`, in row order."""
@@ -201,6 +225,7 @@ def _open(
     # Rule 7: by due date, and where there is none, or that is asked for, by document date.
     days = as_of - (entry.c.posted_on if by_document else func.coalesce(entry.c.due_on, entry.c.posted_on))
     rank = _kind_rank(entry)
+    order = (entry.c.posted_on, rank, entry.c.document_number, entry.c.entry_id)
     return (
         select(
             *_columns(entry, rank),
@@ -210,6 +235,7 @@ def _open(
             func.greatest(days, _ZERO).label("days_late"),
             _bucket(days, edges).label("bucket"),
             is_disputed(entry, row, as_of).label("disputed"),
+            func.row_number().over(order_by=order).label("place"),
         )
         .select_from(entry.join(used, true()))
         .where(
@@ -219,7 +245,7 @@ def _open(
             open_amount != _ZERO,
             not_(is_cancelled(entry, row, as_of)),
         )
-        .order_by(entry.c.posted_on, rank, entry.c.document_number, entry.c.entry_id)
+        .order_by(*order)
         .correlate_except(entry, used)
     )
 
@@ -294,12 +320,16 @@ def is_disputed(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -
     )
 
 
-def _bucket(days: ColumnElement[Any], edges: tuple[int, ...]) -> ColumnElement[str]:
-    names = buckets(edges)
+def _bucket(days: ColumnElement[Any], edges: Edges) -> ColumnElement[str]:
+    ends = (_ZERO, *(_day(edge) for edge in edges))
     return case(
-        *((days <= _number(last), _text(name)) for last, name in zip((0, *edges), names, strict=False)),
-        else_=_text(names[-1]),
+        *((days <= last, _text(name)) for last, name in zip(ends, BUCKETS, strict=False)),
+        else_=_text(BUCKETS[-1]),
     )
+
+
+def _day(edge: ColumnElement[Any] | int) -> ColumnElement[Any]:
+    return _number(edge) if isinstance(edge, int) else edge
 
 
 def _kind_rank(entry: FromClause) -> ColumnElement[int]:

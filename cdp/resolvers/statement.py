@@ -3,7 +3,9 @@
 Every figure comes from `cdp.ledger.statement`, as sub-selects of the one statement; nothing is summed here.
 """
 
-from sqlalchemy import Date, Text, cast, literal_column, null, select
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Date, Integer, Text, cast, literal_column, null, select
 
 from cdp.graph.compiler import Arguments
 from cdp.graph.declaration import Inline, Row, Rows, by
@@ -19,6 +21,11 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
     kind = arguments.plain("kind")
     currency = arguments.bind("currency", Text(), read_currency) if "currency" in arguments else row.c.currency
     begins = cast(null(), Date) if kind.value == "open_item" else arguments.bind("from", Date())
+    edges = (
+        arguments.bind("ageingEdges", ARRAY(Integer), statement.read_edges)
+        if "ageingEdges" in arguments
+        else literal_column(f"'{{{','.join(map(str, statement.AGEING_EDGES))}}}'::integer[]", ARRAY(Integer))
+    )
     asked = (
         select(
             row.c.customer_id,
@@ -27,6 +34,7 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
             currency.label("currency"),
             begins.label("from_on"),
             arguments.bind("to", Date()).label("to_on"),
+            edges.label("edges"),
         )
         .correlate(row)
         .subquery()
@@ -62,7 +70,7 @@ def lines(row: Row, _arguments: Arguments) -> Rows:
 
 def open_items(row: Row, _arguments: Arguments) -> Rows:
     """What is owed as at the end of the period."""
-    return Rows(statement.open_items(row).order_by(None).subquery(), (), ROW_ORDER)
+    return Rows(statement.open_items(row, _edges(row)).order_by(None).subquery(), (), ROW_ORDER)
 
 
 def unapplied(row: Row, _arguments: Arguments) -> Rows:
@@ -74,9 +82,13 @@ def ageing(row: Row, arguments: Arguments) -> Rows:
     """Open amount by days late, or by age."""
     basis = arguments.plain("by")
     by_document = basis is not None and basis.value == "document_date"
-    aged = statement.ageing(row, by_document=by_document).order_by(None).subquery()
+    aged = statement.ageing(row, _edges(row), by_document=by_document).order_by(None).subquery()
     with_currency = select(aged, row.c.currency.label("currency")).correlate(row).subquery()
     return Rows(with_currency, (), (by("position"),))
+
+
+def _edges(row: Row) -> list[ColumnElement[Any]]:
+    return [row.c.edges[literal_column(str(place), Integer)] for place in range(1, len(statement.AGEING_EDGES) + 1)]
 
 
 def debit(row: Row, _arguments: Arguments) -> Inline:

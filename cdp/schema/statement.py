@@ -47,7 +47,10 @@ class StatementKind(enum.Enum):
     OPEN_ITEM = strawberry.enum_value("open_item", description="What is not settled as at one date, with ageing.")
 
 
-@strawberry.enum(description="How late an open item is; due today is CURRENT.")
+@strawberry.enum(
+    description="How late an open item is, one of five buckets; due today is CURRENT. The names are of the usual edges: "
+    "with others each bucket keeps its name and its place, and fromDays and toDays say what is in it."
+)
 class AgeingBucketName(enum.Enum):
     """Ageing buckets, earliest first."""
 
@@ -81,6 +84,7 @@ class StatementLine:
     credit: Money | None = one(resolvers.credit, "Amount of a credit, positive.")
     balance: Money = one(resolvers.balance, "Balance after this line.")
     disputed: bool = scalar("disputed", "Whether a dispute is open at the end of the period.")
+    place: int = scalar("place", "Its place among the entries of the period, from 1.")
     order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
 
 
@@ -100,6 +104,7 @@ class OpenItem:
     days_late: int = scalar("days_late", "Days past due; 0 when not late.")
     bucket: AgeingBucketName = scalar("bucket", "How late, as ageing counts it.")
     disputed: bool = scalar("disputed", "Whether a dispute is open.")
+    place: int = scalar("place", "Its place among the items, or credits, of the statement, from 1.")
     order: LazyOrder | None = one(order_resolvers.order_of, "The order it is for.")
 
 
@@ -108,6 +113,8 @@ class AgeingBucket:
     """Open amount of one bucket."""
 
     bucket: AgeingBucketName = scalar("bucket", "Which bucket.")
+    from_days: int | None = scalar("from_days", "Least days past due in it; null on the first.")
+    to_days: int | None = scalar("to_days", "Most days past due in it; null on the last.")
     amount: Money = one(resolvers.aged_amount, "Open amount; zero where there is none.")
 
 
@@ -152,5 +159,10 @@ def statement_of_account() -> Any:
             "from": (date | None, strawberry.UNSET, "First day; the beginning of the ledger unless given."),
             "to": (date, strawberry.UNSET, "Last day."),
             "currency": (Currency | None, strawberry.UNSET, "The account's own currency unless said otherwise."),
+            "ageingEdges": (
+                list[int] | None,
+                strawberry.UNSET,
+                "Last days late of the second, third and fourth ageing bucket, rising; 30, 60 and 90 unless given.",
+            ),
         },
     )

@@ -1,11 +1,10 @@
 """Home: what is owed and what is on its way. Roles without the ledger see orders only."""
 
-from decimal import Decimal
 from typing import Final
 
 from starlette.responses import Response
 
-from extranet.answers import HomeAccount, Money
+from extranet.answers import HomeAccount
 from extranet.orders_filter import LATE, OPEN
 from extranet.portal import Visit
 from extranet.refusals import PageNotFound
@@ -26,12 +25,4 @@ async def show(visit: Visit) -> Response:
     )
     if account is None:
         raise PageNotFound
-    return visit.page("home.html", account=account, available=available_credit(account))
-
-
-def available_credit(account: HomeAccount) -> Money | None:
-    """The credit limit less the balance, never below nothing; None without a limit or a role that sees it."""
-    limit, balance = account.credit_limit, account.balance
-    if limit is None or balance is None or limit.currency != balance.currency:
-        return None
-    return Money(amount=max(Decimal(0), limit.amount - balance.amount), currency=limit.currency)
+    return visit.page("home.html", account=account)

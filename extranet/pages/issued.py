@@ -51,6 +51,7 @@ async def issue(visit: Visit) -> Response:
         **({} if asked.kind is Kind.OPEN_ITEM else {"from": asked.period.first.isoformat()}),
         to=asked.period.last.isoformat(),
         currency=form.get("currency") or None,
+        ageingEdges=visit.portal.ageing_edges,
     )
     if payload is None:
         problem = _(MISTAKES.get(mistakes[0].code, N_("That statement cannot be issued."))) if mistakes else ""

@@ -24,14 +24,25 @@ async def show(visit: Visit) -> Response:
 
 def sheet(visit: Visit, asked: Asked, answered: Answered | None) -> Response:
     """The page: the form, and below it the statement, if there is one."""
+    page, pages = page_of(answered.statement) if answered else (1, 1)
     return visit.page(
         "statement.html",
+        page=page,
+        pages=pages,
         status=400 if asked.problems else 200,
         asked=asked,
         account=answered.account if answered else None,
         ageing_bar=ageing_bar(answered.statement.ageing) if answered else None,
         brought_forward=brought_forward(answered.statement) if answered else None,
     )
+
+
+def page_of(statement: Statement) -> tuple[int, int]:
+    """Which page of the lines, or open items, it shows, and of how many (statement rule 13)."""
+    rows = statement.lines or statement.owed
+    if rows is None or not rows.nodes:
+        return 1, 1
+    return -(-(rows.nodes[-1].place or 1) // PAGE_SIZE), -(-rows.total_count // PAGE_SIZE)
 
 
 def ageing_bar(ageing: Sequence[AgeBucket]) -> Markup:

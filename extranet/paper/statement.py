@@ -52,7 +52,7 @@ def paper_statement(
         "sums": paper.sums(last),
         "ageing": {
             "title": _("How old it is"),
-            "names": [texts.named(texts.BUCKET, age.bucket) for age in found.ageing],
+            "names": [texts.age(age.bucket, age.from_days, age.to_days) for age in found.ageing],
             "amounts": [paper.amount(age.amount) for age in found.ageing],
             "shares": [str(max(0, age.amount.amount)) for age in found.ageing],
             "note": _("Unapplied credits are not in these figures; they stand below.") if found.unapplied_credits else "",

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from extranet import texts
 from extranet.formats import formats_for
 from extranet.svg import meter, stacked_bar
 from extranet.texts import ORDER_STATUS, named
@@ -82,3 +83,17 @@ def test_a_bar_is_filled_whatever_its_parts() -> None:
 )
 def test_a_meter_shows_what_is_used_of_a_limit(used: str, limit: str, drawn: str) -> None:
     assert drawn in meter(Decimal(used), Decimal(limit))
+
+
+@pytest.mark.parametrize(
+    ("bucket", "first", "last", "name"),
+    [
+        ("CURRENT", None, 0, "Not yet due"),
+        ("DAYS_31_60", 8, 45, "8–45 days"),
+        ("OVER_90", 61, None, "Over 60 days"),
+        ("DAYS_61_90", None, None, "61–90 days"),
+        ("OVER_90", None, None, "Over 90 days"),
+    ],
+)
+def test_an_ageing_bucket_is_called_after_its_days(bucket: str, first: int | None, last: int | None, name: str) -> None:
+    assert texts.age(bucket, first, last) == name

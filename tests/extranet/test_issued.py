@@ -1,5 +1,6 @@
 """Issued statements (rule 12): a number, a snapshot that later postings don't change, files that are the same for ever."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ import httpx2
 import psycopg
 import pytest
 
+from cdp.access.viewer import Member, Role
 from cdp.db.engine import connect
 from cdp.db.ids import format_id, parse_id, time_ordered_id
 from cdp.ledger.entries import EntryRecord, record_entries
-from tests.extranet.business import SOURCE
+from cdp.schema import open_graph
+from extranet.portal import load_operations
+from tests.extranet.business import SOURCE, TODAY
 from tests.extranet.conftest import Site, running_site
 from tests.extranet.reading import read, rows
 from tests.extranet.test_downloads import paper, records, words
@@ -119,6 +123,35 @@ def test_the_paper_tells_its_number_and_the_fingerprint_is_the_documents(site: S
     parsed = json.loads(document)
     assert document == json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert parsed["statement"]["closing"]["amount"] == parsed["statement"]["activity"][-1]["balance"]["amount"]
+
+
+def test_a_statement_keeps_the_ageing_edges_that_it_was_issued_with(site: Site) -> None:
+    asked = {"kind": "OPEN_ITEM", "to": "2026-11-21"}
+    assert asyncio.run(issue_aged(site, {**asked, "ageingEdges": [40, 2, 400]})) == ["edges_invalid"]
+    statement_id = asyncio.run(issue_aged(site, {**asked, "ageingEdges": [2, 40, 400]}))
+    told = records(file(site, f"/statement/issued/{statement_id}.csv"))
+    assert {row["document_number"]: row["bucket"] for row in told}.items() >= {
+        ("INV-1", "days-41-400"), ("INV-2", "days-3-40"), ("INV-3", "days-1-2"), ("INV-4", "current"),
+    }  # fmt: skip
+    text = words(paper(file(site, f"/statement/issued/{statement_id}.pdf")))
+    for name in ("1–2 days", "3–40 days", "41–400 days", "Over 400 days"):
+        assert name in text
+
+
+async def issue_aged(site: Site, asked: dict[str, object]) -> object:
+    """The id of the statement, or the mistakes' codes."""
+    with connect(site.database_url, "cdp_app") as connection:
+        row = connection.execute(
+            "SELECT member_id FROM membership WHERE account_id = %s AND role = 'finance' LIMIT 1",
+            [site.business.accounts["K-1001"]],
+        ).fetchone()
+    assert row
+    finance = Member(member_id=row[0], account_id=site.business.accounts["K-1001"], role=Role.FINANCE)
+    async with open_graph(site.database_url, "cdp_portal", writes=site.database_url) as graph:
+        result = await graph.execute(load_operations()["statement_issue"], asked, finance, today=TODAY)
+    assert result.data is not None, result.errors
+    payload = result.data["statementIssue"]
+    return payload["statement"]["id"] if payload["statement"] else [each["code"] for each in payload["userErrors"]]
 
 
 def test_first_downloads_at_the_same_moment_get_the_same_file(site: Site) -> None:

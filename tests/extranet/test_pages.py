@@ -218,8 +218,12 @@ def test_a_statement_carries_its_header_and_adds_up(site: Site) -> None:
     assert sheet.one("div", class_="sheet-seller").text == "Meridian Supply, Lda Tax ID PT500123456"
     assert sheet.one("div", class_="sheet-client").text == "For Lusitânia Gráfica, S.A. Tax ID PT503456789"
     assert sheet.one("dl", class_="sheet-facts").text == (
-        "Account K-1001 Kind Balance forward Period Oct 1, 2026 – Nov 21, 2026 Currency EUR Euro Terms 30 days"
+        "Account K-1001 Kind Balance forward Period Oct 1, 2026 – Nov 21, 2026 Currency EUR Euro Terms 30 days Page 1 of 1"
     )
+    assert sheet.one("dl", aria_label="Credit").text == (
+        "Credit limit 5,000.00 Available credit on Nov 21, 2026 2,200.00"
+    )
+    assert "Credit limit" not in page(site, FINANCE, "/statement?currency=USD").text
     assert sheet.one("dl", class_="sum").text == (
         "Opening balance 650.50 Debits + 2,300.00 Credits − 150.50 Closing balance €2,800.00"
     )
@@ -327,6 +331,8 @@ def test_a_page_of_lines_begins_with_the_balance_brought_forward(site: Site) -> 
     assert cells(lines.one("tfoot").one("tr")) == ["Closing balance on Nov 21, 2026", "1,301.30", "0.00", "1,301.30"]
     back = page(site, ADMIN, second.one("a", rel="prev").attributes["href"])
     assert rows(table(back, "Entries"))[1:] == rows(table(first, "Entries"))[1:]
+    counted = [each.one("dl", class_="sheet-facts").text.partition("Page ")[2] for each in (first, second, back)]
+    assert counted == ["1 of 2", "2 of 2", "1 of 2"]
 
 
 def test_open_items_are_paged_and_every_page_says_the_whole_balance(site: Site) -> None:

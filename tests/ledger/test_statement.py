@@ -1,10 +1,12 @@
 """The statement of account, rule by rule, on ledgers small enough to check by hand."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from cdp.db.engine import connect
+from cdp.ledger import statement
 from tests.ledger.notation import Ledger, a_ledger
 
 
@@ -154,6 +156,29 @@ def test_items_age_by_their_due_date(ledger: Ledger, due_on: str, late: int, buc
     amounts = [line.split() for line in ledger.ageing("2026-06-30")]
     assert [name for name, amount in amounts if amount != "0"] == [bucket]
     assert ledger.figures("2026-06-30")["overdue"] == (0 if late == 0 else 5)
+
+
+def test_buckets_follow_other_edges_and_touch(ledger: Ledger) -> None:
+    for number, due_on in enumerate(("2026-06-30", "2026-06-23", "2026-06-22", "2026-05-16", "2026-05-15"), start=1):
+        ledger.post(f"2026-01-01 invoice INV-{number} {number}.00 due {due_on}")
+    found = ledger.read(partial(statement.ageing, edges=(7, 45, 60)), "2026-06-30")
+    assert [(row["bucket"], row["from_days"], row["to_days"], row["amount"]) for row in found] == [
+        ("current", None, 0, 1),
+        ("1-30", 1, 7, 2),
+        ("31-60", 8, 45, 7),
+        ("61-90", 46, 60, 5),
+        ("over-90", 61, None, 0),
+    ]
+    items = ledger.read(partial(statement.open_items, edges=(7, 45, 60)), "2026-06-30")
+    assert [item["bucket"] for item in items] == ["current", "1-30", "31-60", "31-60", "61-90"]
+
+
+@pytest.mark.parametrize(
+    "edges", [(), (30, 60), (30, 60, 90, 120), (0, 30, 60), (30, 30, 60), (60, 30, 90), (1, 2, 3_650)]
+)
+def test_edges_that_leave_a_gap_or_overlap_are_refused(edges: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="three rising numbers of days"):
+        statement.read_edges(edges)
 
 
 def test_a_dispute_flags_the_item_while_it_is_open_and_changes_no_amount(ledger: Ledger) -> None:

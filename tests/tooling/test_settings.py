@@ -80,6 +80,10 @@ def test_a_complete_production_is_accepted(monkeypatch: pytest.MonkeyPatch) -> N
             {"CDP_SELLER_TIME_ZONE": "Lisbon"},
             "CDP_SELLER_TIME_ZONE: must be a time zone of the IANA database, such as Europe/Lisbon.",
         ),
+        (
+            {"CDP_SELLER_AGEING_EDGES": "30 30 90"},
+            "CDP_SELLER_AGEING_EDGES: must be three rising numbers of days below 3650, such as 30 60 90.",
+        ),
         ({"CDP_ENV": "prod"}, "CDP_ENV: input should be 'development' or 'production'"),
     ],
 )

@@ -18,6 +18,7 @@ from cdp.graph.runtime import GraphContext
 from cdp.graph.stored import answer_within
 from cdp.ledger import issuing
 from cdp.ledger.money import is_currency
+from cdp.ledger.statement import AGEING_EDGES, read_edges
 from cdp.resolvers import issued as resolvers
 from cdp.schema.base import Currency
 from cdp.schema.issued_statement import IssuedStatement
@@ -32,16 +33,16 @@ _MONEY: Final = "{ amount currency }"
 _ORDER: Final = "order { id number }"
 _ENTRY: Final = "postedOn kind documentNumber description purchaseOrder dueOn"
 DOCUMENT: Final = f"""
-query($id: ID!, $kind: StatementKind!, $from: Date, $to: Date!, $currency: Currency) {{
+query($id: ID!, $kind: StatementKind!, $from: Date, $to: Date!, $currency: Currency, $edges: [Int!]) {{
   account(id: $id) {{
     number name legalName taxId paymentTermsDays currency currencies
-    statement(kind: $kind, from: $from, to: $to, currency: $currency) {{
+    statement(kind: $kind, from: $from, to: $to, currency: $currency, ageingEdges: $edges) {{
       kind from to currency postedCount
       opening {_MONEY} closing {_MONEY} totalDebit {_MONEY} totalCredit {_MONEY}
       activity {{ {_ENTRY} debit {_MONEY} credit {_MONEY} balance {_MONEY} disputed {_ORDER} }}
       openItems {{ {_ENTRY} originalAmount {_MONEY} openAmount {_MONEY} daysLate bucket disputed {_ORDER} }}
       unappliedCredits {{ postedOn kind documentNumber description originalAmount {_MONEY} openAmount {_MONEY} }}
-      ageing {{ bucket amount {_MONEY} }}
+      ageing {{ bucket fromDays toDays amount {_MONEY} }}
     }}
   }}
 }}"""
@@ -62,6 +63,10 @@ class StatementIssueInput:
         name="from", default=None, description="First day; the beginning of the ledger unless given."
     )
     currency: Currency | None = strawberry.field(default=None, description="The account's own unless given.")
+    ageing_edges: list[int] | None = strawberry.field(
+        default=None,
+        description="Last days late of the second, third and fourth ageing bucket, rising; 30, 60 and 90 unless given.",
+    )
 
 
 @strawberry.type(description="What came of statementIssue.")
@@ -95,6 +100,7 @@ async def statement_issue(
             "from": input.from_.isoformat() if input.from_ and input.kind is StatementKind.BALANCE_FORWARD else None,
             "to": input.to.isoformat(),
             "currency": input.currency,
+            "edges": input.ageing_edges or list(AGEING_EDGES),
         }
         found = answer_within(connection, context.runner, DOCUMENT, variables, viewer=viewer, today=context.today)
         if found is None:
@@ -128,6 +134,14 @@ def _wrong(given: StatementIssueInput, today: date) -> Mistake | None:
         return Mistake(
             code="currency_unknown", message="That is not an ISO 4217 currency code, such as EUR.", field=("currency",)
         )
+    return None if given.ageing_edges is None else _wrong_edges(given.ageing_edges)
+
+
+def _wrong_edges(edges: list[int]) -> Mistake | None:
+    try:
+        read_edges(edges)
+    except ValueError as error:
+        return Mistake(code="edges_invalid", message=f"Ageing {error}", field=("ageingEdges",))
     return None
 
 
