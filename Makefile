@@ -46,11 +46,11 @@ schema: $(VENV)/.installed  ## print the GraphQL schema; fails when schema.graph
 
 messages: $(VENV)/.installed-test  ## bring the translations of pages and letters up to date with their texts
 	@for package in extranet cdp; do \
-		$(BIN)/pybabel --quiet extract -F $$package/locales/babel.cfg -k N_ --no-location --sort-output \
+		$(BIN)/pybabel --quiet extract -F $$package/locales/babel.cfg -k N_ --no-location --sort-output --width=120 \
 			--project=customer-graph -o $(VENV)/$$package.pot $$package && \
 		for language in es pl pt; do file=$$package/locales/$$language.po; \
 			test -f $$file || $(BIN)/pybabel --quiet init -i $(VENV)/$$package.pot -l $$language -o $$file; \
-			$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+			$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=120 \
 				-i $(VENV)/$$package.pot -l $$language -o $$file || exit 1; \
 		done || exit 1; done
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extranet.app import STATIC, templates
+from extranet.app import STATIC
 
 CSS = (STATIC / "extranet.css").read_text(encoding="utf-8")
 TEXT_ON_GROUND = (
@@ -62,18 +62,3 @@ def test_colours_are_named_once_and_used_by_name() -> None:
 def test_no_file_is_asked_of_others() -> None:
     assert re.findall(r"url\(\"(?!(?:text|display)(?:-ext)?\.woff2)", CSS) == []
     assert "@import" not in CSS
-
-
-@pytest.mark.parametrize("name", sorted(templates().list_templates(extensions=["html"])))
-def test_every_word_of_a_template_can_be_translated(name: str) -> None:
-    environment = templates()
-    assert environment.loader
-    source = environment.loader.get_source(environment, name)[0]
-    constant = "".join(
-        value if kind == "data" else "{}"
-        for _, kind, value in environment.lex(source)
-        if kind in {"data", "variable_begin"}
-    )
-    spoken = re.findall(r'(?:aria-label|title|alt|placeholder|data-label)="([^"]*)"', constant)
-    written = re.sub(r"<[^>]*>", " ", constant)
-    assert re.findall(r"[^\W\d_]{2,}", " ".join([written, *spoken]).replace("doctype", "")) == []
