@@ -57,7 +57,12 @@ def record_contacts(connection: Connection[Any], contacts: Sequence[tuple[dateti
     """
     kept_by_key = queries.contacts_kept_by_key(connection, [one.key for _, one in contacts])
     queries.put_interactions(
-        connection, [(id_of(*one.key, at), one) for at, one in contacts if one.key not in kept_by_key]
+        connection,
+        [
+            (id_of(one.source_id, one.external_id, at), one)
+            for at, one in contacts
+            if not kept_by_key or one.key not in kept_by_key
+        ],
     )
 
 

@@ -123,7 +123,7 @@ def finish_messages(
         {
             "source_ids": as_array([one.source_id for one in messages]),
             "message_ids": as_array([one.message_id for one in messages]),
-            "states": as_array(["failed" if one.key in failures else "done" for one in messages]),
+            "states": as_array(["failed" if failures and one.key in failures else "done" for one in messages]),
         },
     )
     if failures:
@@ -137,7 +137,7 @@ def finish_messages(
                 "errors": as_array([failure.error for failure in failures.values()]),
             },
         )
-    done = [one for one in messages if one.key not in failures]
+    done = [one for one in messages if one.key not in failures] if failures else messages
     if done and _any_failures(connection):
         connection.execute(
             STATEMENTS["forget_failures"],

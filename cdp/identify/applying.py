@@ -296,19 +296,21 @@ def _tell_what_was_seen(
 
     Returns the customers of which more changed than when they were seen.
     """
+    # Looked up once: a key's hash costs more than all else that is done with a profile here.
+    places = [(attached[key], one) for key, one in told.profiles.items()]
     queries.see_profiles(
         connection,
         [
-            (attached[key].customer_id, attached[key].profile_id, one.first_at, one.last_at)
-            for key, one in told.profiles.items()
-            if key in known.attached
+            (place.customer_id, place.profile_id, one.first_at, one.last_at)
+            for place, one in places
+            if not known.new or one.key not in known.new
         ],
     )
     queries.put_traits(
         connection,
         [
-            (attached[key].customer_id, attached[key].profile_id, trait, value, at, message_id)
-            for key, one in told.profiles.items()
+            (place.customer_id, place.profile_id, trait, value, at, message_id)
+            for place, one in places
             for trait, (at, message_id, value) in one.traits.items()
         ],
     )
@@ -323,25 +325,26 @@ def _tell_what_was_seen(
     queries.see_identifiers(
         connection,
         [
-            (attached[claim.key].customer_id, identifier, claim.last_at)
+            (home, claim.said, claim.last_at)
             for claim in told.claims.values()
-            if attached[claim.key].customer_id not in redrawn
-            for identifier in claim.said
+            if (home := attached[claim.key].customer_id) not in redrawn
         ],
     )
     described = redrawn | queries.told_anew(
         connection,
         [
-            (attached[key].customer_id, trait, value)
-            for key, one in told.profiles.items()
-            if attached[key].customer_id not in redrawn
+            (place.customer_id, trait, value)
+            for place, one in places
+            if one.traits and place.customer_id not in redrawn
             for trait, (_, _, value) in one.traits.items()
         ],
     )
     seen: dict[UUID, datetime] = {}
-    for key, one in told.profiles.items():
-        home = attached[key].customer_id
+    for place, one in places:
+        home = place.customer_id
         if home not in described:
-            seen[home] = max(one.last_at, seen.get(home, one.last_at))
+            held = seen.setdefault(home, one.last_at)
+            if held < one.last_at:
+                seen[home] = one.last_at
     queries.see_customers(connection, seen)
     return queries.describe_customers(connection, described)

@@ -3,6 +3,7 @@
 Everything here runs inside the caller's transaction, which holds the customers' lock (`cdp.db.locks`).
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -92,8 +93,9 @@ def put_claims(
     known = {claim_id: ((first_at, message_id), last_at) for claim_id, first_at, message_id, last_at in rows}
     changed, puts = set(), []
     for claim_id, claim in told.items():
-        first, last_at = known.get(claim_id, (claim.first, claim.last_at))
-        if claim_id not in known or claim.first < first:
+        held = known.get(claim_id)
+        first, last_at = held or (claim.first, claim.last_at)
+        if held is None or claim.first < first:
             first = claim.first
             changed.add(claim_id)
         elif claim.last_at <= last_at:
@@ -410,12 +412,15 @@ def change_shown(connection: Connection[Any], before: Shown, after: Shown) -> No
     _put(connection, "put_customer_identifiers", names, rows)
 
 
-def see_identifiers(connection: Connection[Any], seen: Iterable[tuple[UUID, Identifier, datetime]]) -> None:
-    """Identifiers that their customers already show were seen again: (customer, identifier, when)."""
-    latest: dict[tuple[UUID, Identifier], datetime] = {}
-    for customer_id, identifier, at in seen:
-        latest[customer_id, identifier] = max(at, latest.get((customer_id, identifier), at))
-    rows = [(customer_id, *identifier, at) for (customer_id, identifier), at in latest.items()]
+def see_identifiers(connection: Connection[Any], seen: Iterable[tuple[UUID, Iterable[Identifier], datetime]]) -> None:
+    """Identifiers that their customers already show were seen again: (customer, identifiers, when)."""
+    latest: defaultdict[UUID, dict[Identifier, datetime]] = defaultdict(dict)
+    for customer_id, identifiers, at in seen:
+        of_customer = latest[customer_id]
+        for identifier in identifiers:
+            if of_customer.setdefault(identifier, at) < at:
+                of_customer[identifier] = at
+    rows = [(customer_id, *one, at) for customer_id, of_customer in latest.items() for one, at in of_customer.items()]
     _put(connection, "see_identifiers", ("customer_ids", "namespaces", "values", "at"), rows)
 
 
