@@ -31,10 +31,12 @@ from cdp.logs import RequestLog
 from cdp.schema import open_graph
 from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
+from extranet.compression import Compression
 from extranet.failures import FAILURES
 from extranet.pages import (
     activity,
     cases,
+    details,
     home,
     invoices,
     issued,
@@ -87,6 +89,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = lambda: date
         exception_handlers=FAILURES,
         middleware=[
             Middleware(RequestLog),
+            Middleware(Compression),
             Middleware(SecurityHeaders, over_https=settings.extranet_url.startswith("https://")),
             Middleware(TrustedHostMiddleware, allowed_hosts=[host, *(() if settings.is_production else LOCAL_HOSTS)]),
         ],
@@ -133,10 +136,7 @@ def static(name: str) -> str:
 
 
 class LastingFiles(StaticFiles):
-    """Files whose address names their content, so that browsers may keep them for good.
-
-    They alone are compressed: a compressed page with a token and a reader's own words in it would tell by its length.
-    """
+    """Files whose address names their content, so that browsers may keep them for good."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """The file, to be kept."""
@@ -208,6 +208,7 @@ ROUTES: Final = (
     Route("/cases/{id}", signed_in(cases.reply), methods=["POST"]),
     Route("/cases/{id}/close", signed_in(cases.close), methods=["POST"]),
     Route("/activity", signed_in(activity.listing)),
+    Route("/details", signed_in(details.show)),
     Route("/preferences", signed_in(preferences.show), methods=["GET"]),
     Route("/preferences", signed_in(preferences.save), methods=["POST"]),
     Route("/preferences/consent", signed_in(preferences.consent), methods=["POST"]),

@@ -87,7 +87,7 @@ class AccountImport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = None
     opened_on: Annotated[date | None, means("Since when.")] = None
     billing_address: Annotated[
-        Text | None, means("Where invoices go, as on an envelope; shown to the client as `|` or line breaks part it.")
+        Text | None, means("Where invoices go, as on an envelope; a bar or a line break parts its lines.")
     ] = None
     delivery_address: Annotated[Text | None, means("Where goods go unless an order says otherwise; likewise.")] = None
     bank_name: Annotated[Text | None, means("The client's bank.")] = None

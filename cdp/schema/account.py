@@ -152,6 +152,19 @@ class Account(Node):
     legal_name: str | None = scalar("legal_name", "Legal name of the holder.", filters=True)
     tax_id: str | None = scalar("tax_id", "Tax or VAT number.", filters=True)
     opened_on: date | None = scalar("opened_on", "Opened on.")
+    billing_address: str | None = scalar("billing_address", "Where invoices go, as on an envelope, line by line.")
+    delivery_address: str | None = scalar(
+        "delivery_address", "Where goods go unless an order says otherwise; likewise."
+    )
+    bank_name: str | None = scalar(
+        "bank_name", "The bank it is known by.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ
+    )
+    bank_account_ending: str | None = scalar(
+        "bank_account_ending",
+        "Last four characters of the account with that bank; no more is kept.",
+        scope=Scope.LEDGER_READ,
+        member=Scope.LEDGER_READ,
+    )
     payment_terms_days: int | None = scalar("payment_terms_days", "Days until an invoice is due.")
     credit_limit: Money | None = one(
         resolvers.credit_limit, "Agreed credit.", scope=Scope.LEDGER_READ, member=Scope.LEDGER_READ

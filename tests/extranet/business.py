@@ -161,7 +161,8 @@ def _account(number: str, holder: UUID, name: str, manager: UUID | None) -> Acco
     return AccountRecord(
         source_id=SOURCE, number=number, customer_id=holder, profile_id=uuid4(), name=name, tier="key", currency="EUR",
         legal_name=f"{name}, S.A.", tax_id="PT503456789", credit_limit=Decimal("5000.00"), payment_terms_days=30,
-        manager_staff_id=manager,
+        manager_staff_id=manager, billing_address=f"{name}\nRua do Ouro 12\n1100-063 Lisboa",
+        delivery_address="Armazém 4\nMaia", bank_name="Banco Exemplo", bank_account_ending="0154",
     )  # fmt: skip
 
 

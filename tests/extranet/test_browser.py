@@ -37,6 +37,7 @@ PAGES = (
     "/account",
     "/sessions",
     "/preferences",
+    "/details",
     "/unsubscribe/x",
     "/nothing-here",
 )

@@ -25,6 +25,7 @@ from extranet.answers import (
 from extranet.cases import About, CaseDetail, CaseFile, CaseList
 from extranet.order_answers import FiledAccount, FurtherLines, Order
 from extranet.orders_filter import LATE, OPEN
+from extranet.pages.details import Details
 from extranet.people import FoundPerson, People
 from extranet.portal import load_operations
 from extranet.preferences import Preferences
@@ -50,6 +51,7 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "issued_statements": (IssuedStatements, (*ACCOUNT, "issuedStatements"), {"first": 25}),
     "issued_statement": (IssuedStatement, ("node",), {"whole": True}),
     "preferences": (Preferences, ("viewer", "preferences"), {}),
+    "details": (Details, ACCOUNT, {"ledger": True}),
     "activity": (Activity, (), {"filter": {}, "first": 50}),
     "people": (People, ACCOUNT, {"first": 50}),
     "person": (FoundPerson, ACCOUNT, {"id": "mem_" + "0" * 32}),
@@ -63,6 +65,7 @@ CHANGED = {
 }  # what they change, tests of their pages tell
 OF_ADMINISTRATORS = {"activity", "people", "person"}  # others are answered with nothing; tests of their pages tell
 WITHOUT_LEDGER = {
+    "details": {"ledger": False},
     "preferences": {},
     "home": {"ledger": False},
     "orders": {},
