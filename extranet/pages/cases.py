@@ -37,7 +37,9 @@ from extranet.uploads import Upload
 
 PAGE_SIZE: Final = 25
 THREAD_SHOWN: Final = 100
-_ID: Final = re.compile(r"(ent|ord|cas|cfi)_[0-9a-f]{32}", re.ASCII)
+_ABOUT: Final = re.compile(r"(ent|ord)_[0-9a-f]{32}", re.ASCII)
+_CASE: Final = re.compile(r"cas_[0-9a-f]{32}", re.ASCII)
+_FILE: Final = re.compile(r"cfi_[0-9a-f]{32}", re.ASCII)
 MISTAKES: Final[Mapping[str, str]] = MappingProxyType({
     "text_missing": N_("Please write something here."),
     "text_invalid": N_("That is too long."),
@@ -137,7 +139,7 @@ async def file(visit: Visit) -> Response:
     """A file of a thread, to be kept, never to be shown in place."""
     require_cases(visit)
     named = visit.request.path_params["id"]
-    found = await visit.ask("case_file", dict[str, Any], ("node",), id=named) if _ID.fullmatch(named) else None
+    found = await visit.ask("case_file", dict[str, Any], ("node",), id=named) if _FILE.fullmatch(named) else None
     if not found:
         raise PageNotFound
     kept = msgspec.convert(found, CaseFile)
@@ -152,18 +154,18 @@ async def file(visit: Visit) -> Response:
 async def _case(visit: Visit) -> CaseDetail:
     require_cases(visit)
     named = visit.request.path_params["id"]
-    if not _ID.fullmatch(named):
+    if not _CASE.fullmatch(named):
         raise PageNotFound
     variables = {"id": named, "ledger": visit.sees_ledger, **visit.place(THREAD_SHOWN)}
     found = await visit.ask("case", dict[str, Any], ("node",), **variables)
-    if not found:  # an id of something else, an order say, answers with nothing of a case
+    if not found:
         raise PageNotFound
     return msgspec.convert(found, CaseDetail)
 
 
 async def _about(visit: Visit, named: str) -> About | None:
     """What a new case is about. None where nothing is named, or it isn't the member's to see."""
-    if not _ID.fullmatch(named) or (named.startswith("ent_") and not visit.sees_ledger):
+    if not _ABOUT.fullmatch(named) or (named.startswith("ent_") and not visit.sees_ledger):
         return None
     found = await visit.ask("case_about", dict[str, Any], ("node",), id=named, ledger=visit.sees_ledger)
     return msgspec.convert(found, About) if found else None

@@ -4,6 +4,7 @@ Whoever changes something signed in a short while ago (`recently`). What may be 
 mistake comes back to the form that made it.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from extranet.refusals import PageNotFound
 from extranet.texts import N_, _
 
 PAGE_SIZE: Final = 50
+_ID: Final = re.compile(r"mem_[0-9a-f]{32}", re.ASCII)
 MISTAKES: Final[Mapping[str, str]] = MappingProxyType({
     "email_invalid": N_("This is no e-mail address."),
     "already_member": N_("Somebody with this e-mail address belongs to the account already."),
@@ -104,6 +106,8 @@ def _require_admin(visit: Visit) -> None:
 
 async def _person(visit: Visit) -> AccountPerson:
     named = visit.request.path_params["id"]
+    if not _ID.fullmatch(named):
+        raise PageNotFound
     found = await visit.ask("person", FoundPerson, ("viewer", "account"), id=named)
     if found is None or not found.people.nodes:
         raise PageNotFound
