@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from cdp.errors import CdpError, Invalid, TooManyRequests, Unavailable
+from cdp.errors import CdpError, TooManyRequests, Unavailable
 from extranet import languages
 from extranet.formats import FALLBACK_TIME_ZONE, formats_for
 from extranet.portal import Portal, Visit, render
@@ -33,6 +33,20 @@ TITLES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({
     503: (N_("We can’t answer just now"), N_("Please try again in a minute.")),
 })  # fmt: skip
 
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
+    "cross_site_request": N_("This form did not come from this site, or is too old; open the page again."),
+    "form_unreadable": N_("This form arrived damaged, or with more files than are taken. Please try again."),
+    "invalid_place": N_("The link to this page of the list is damaged. Start again at the first page."),
+    "no_account": N_(
+        "You are signed in, but no account here is yours to see; ask your account manager for an invitation."
+    ),
+    "sign_in_failed": N_(
+        "This sign-in was refused, already used, too old, or begun in another browser; please sign in again."
+    ),
+    "too_long_for_paper": N_("That is more than a PDF holds. Download CSV or Excel instead."),
+})  # fmt: skip
+"""What a refusal says that tells people what to do, by its code; any other says what its status says."""
+
 log = structlog.stdlib.get_logger("extranet")
 
 
@@ -47,7 +61,7 @@ async def refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, CdpError)  # noqa: S101 - registered for this class
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("page failed", code=error.code, reason=error.ids.get("reason"))
-    says = error.message if isinstance(error, Invalid) or error.http_status == HTTPStatus.FORBIDDEN else None
+    says = SENTENCES.get(error.code)
     says_when = isinstance(error, Unavailable | TooManyRequests)
     headers = {"Retry-After": str(error.ids["retry_after_seconds"])} if says_when else None
     return page(request, error.http_status, says=says, headers=headers)
@@ -85,7 +99,7 @@ def page(
     languages.speak(languages.language_of(visit.session.locale) if visit else wanted)
     formats = visit.formats if visit else formats_for(wanted, FALLBACK_TIME_ZONE)
     text = render(
-        portal, "failure.html", visit=visit, f=formats, title=_(title), sentence=says or _(sentence), status=status
+        portal, "failure.html", visit=visit, f=formats, title=_(title), sentence=_(says or sentence), status=status
     )
     return HTMLResponse(text, status_code=status, headers=headers)
 

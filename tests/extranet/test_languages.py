@@ -2,7 +2,25 @@
 
 import pytest
 
+from cdp.access.portal import CrossSiteRequest, NoAccount, SignInFailed
+from cdp.errors import CdpError, Forbidden, Invalid
+from extranet import refusals, uploads
+from extranet.failures import SENTENCES
 from extranet.languages import language_of, language_wanted
+
+REFUSALS = (
+    CrossSiteRequest,
+    NoAccount,
+    SignInFailed,
+    *(
+        refusal
+        for room in (refusals, uploads)
+        for refusal in vars(room).values()
+        if isinstance(refusal, type)
+        and issubclass(refusal, Invalid | Forbidden)
+        and refusal.__module__ == room.__name__
+    ),
+)
 
 
 @pytest.mark.parametrize(
@@ -27,3 +45,8 @@ def test_the_first_language_of_ours_that_a_browser_asks_for(accept: str, languag
 )
 def test_a_locale_speaks_its_language_or_english(locale: str, language: str) -> None:
     assert language_of(locale) == language
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+def test_a_refusal_that_tells_people_what_to_do_says_so_in_their_language(refusal: type[CdpError]) -> None:
+    assert SENTENCES[refusal.code] == refusal._template
