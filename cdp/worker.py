@@ -10,6 +10,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -19,6 +20,7 @@ from cdp.db.engine import connect
 from cdp.events.queries import LANES
 from cdp.ingest.collecting import uncollected
 from cdp.ingest.stitching import Stitched, stitch
+from cdp.interact.noticing import run_notices
 from cdp.settings import Settings
 from cdp.webhooks.delivering import run_deliveries
 
@@ -32,7 +34,7 @@ _log = structlog.stdlib.get_logger("cdp.worker")
 
 
 def run_all(settings: Settings, stop: threading.Event) -> None:
-    """Everything a worker does, each part in a thread of its own, until `stop` is set: stitching, and webhooks.
+    """Everything a worker does, each part in a thread of its own, until `stop` is set: stitching, webhooks and notices.
 
     A part that ends unasked ends the others. Raises what it raised.
     """
@@ -40,22 +42,25 @@ def run_all(settings: Settings, stop: threading.Event) -> None:
         raise AssertionError("a worker works on a database")
     failures: list[BaseException] = []
 
-    def deliver() -> None:
+    def run(part: Callable[[Settings, threading.Event], None]) -> None:
         try:
-            run_deliveries(settings, stop)
+            part(settings, stop)
         except Exception as error:  # noqa: BLE001 — raised below, in the thread that is waited for
             failures.append(error)
         finally:
             stop.set()
 
-    # A daemon: one that does not stop in time must not keep the process.
-    delivering = threading.Thread(target=deliver, name="webhooks", daemon=True)
-    delivering.start()
+    # Daemons: one that does not stop in time must not keep the process.
+    parts = {"webhooks": run_deliveries, "notices": run_notices}
+    beside = [threading.Thread(target=run, args=(part,), name=name, daemon=True) for name, part in parts.items()]
+    for each in beside:
+        each.start()
     try:
         run_worker(settings.database_url, stop)
     finally:
         stop.set()
-        delivering.join()
+        for each in beside:
+            each.join()
     if failures:
         raise failures[0]
 
