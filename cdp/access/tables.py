@@ -174,6 +174,28 @@ invite = Table(
     info=reference(),
 )
 
+view_as = Table(
+    "view_as",
+    metadata,
+    new_id("view_id"),
+    Column("ticket_hash", LargeBinary, nullable=False, comment="SHA-256 of the link's secret"),
+    Column("session_hash", LargeBinary, comment="SHA-256 of the cookie, once it is opened"),
+    Column("account_id", Uuid, nullable=False),
+    Column("role", Text, nullable=False, comment="As which role of member they look"),
+    Column("staff_id", ForeignKey(staff.c.staff_id), nullable=False),
+    Column("actor", Text, nullable=False, comment="Their subject at the issuer"),
+    Column("client_id", Text, nullable=False, comment="The tool that asked"),
+    Column("reason", Text, nullable=False, comment="Told to the client"),
+    at("created_at", now=True),
+    at("opened_at", nullable=True),
+    at("ended_at", nullable=True),
+    CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    CheckConstraint("length(reason) BETWEEN 3 AND 500", name="reason_is_given"),
+    UniqueConstraint("ticket_hash", name="view_as_has_one_ticket_hash"),
+    UniqueConstraint("session_hash", name="view_as_has_one_session_hash"),
+    info=reference(),
+)
+
 audit_record = Table(
     "audit_record",
     metadata,
