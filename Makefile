@@ -16,7 +16,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test lint format schema messages bench bench-cdnow bench-graphql bench-ingest bench-identify bench-match provision clean
+.PHONY: help demo test lint format schema messages bench bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls provision clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -54,7 +54,7 @@ messages: $(VENV)/.installed-test  ## bring the translations of pages and letter
 				-i $(VENV)/$$package.pot -l $$language -o $$file || exit 1; \
 		done || exit 1; done
 
-bench: bench-cdnow bench-graphql bench-ingest bench-identify bench-match  ## every benchmark; each prints a table and, last, one JSON object
+bench: bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls  ## every benchmark; each prints a table and, last, one JSON object
 
 bench-cdnow: $(VENV)/.installed-test  ## replay the whole CDNOW file through the tracking API
 	@$(BIN)/python -m bench.cdnow
@@ -67,6 +67,9 @@ bench-ingest: $(VENV)/.installed-test  ## the tracking API beside plain COPY (BE
 
 bench-identify: $(VENV)/.installed-test  ## merge large customers while others read, and resolve five million claims anew (BENCH_ARGS="…")
 	@$(BIN)/python -m bench.identify $(BENCH_ARGS)
+
+bench-walls: $(VENV)/.installed-test  ## what row-level security costs the extranet's operations (BENCH_ARGS="…")
+	@$(BIN)/python -m bench.walls $(BENCH_ARGS)
 
 bench-match: $(VENV)/.installed-test  ## match a million records, and let Splink alone do so (BENCH_ARGS="--records 50000" to try)
 	@$(BIN)/python -m bench.match $(BENCH_ARGS)
