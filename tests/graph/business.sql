@@ -109,3 +109,8 @@ INSERT INTO audit_record (audit_id, recorded_at, event, outcome, actor, client_i
 SELECT pg_temp.id('0013', n), timestamptz '2026-03-01+00' + n * interval '1 hour', 'export', 'done', 's' || n, 'desk',
        CASE WHEN n % 2 = 0 THEN pg_temp.id('0004', n) END, 'statement ' || n, jsonb_build_object('format', 'csv')
 FROM generate_series(1, 40) AS n;
+INSERT INTO webhook_endpoint (endpoint_id, url, from_transaction_id, created_by)
+SELECT pg_temp.id('0014', n), 'https://receiver.example/' || n, 0, 'client:x' FROM generate_series(10, 20, 10) AS n;
+INSERT INTO webhook_delivery (delivery_id, endpoint_id, seq, kind, occurred_at, body)
+SELECT pg_temp.id('0015', n), pg_temp.id('0014', 10 + n % 2 * 10), n, 'customer.changed', timestamptz '2026-06-01 08:00+00' + n * interval '1 minute', '{}'
+FROM generate_series(10, 40) AS n;

@@ -22,7 +22,7 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
-from tests.graph.business import id_of
+from tests.graph.business import id_of, node_id
 
 IDS: Final = {
     ("Query", "customer"): [id_of("cus", "0001", n) for n in (1, 5, 10, 999)] + [id_of("cus", "0009", 1)],
@@ -135,8 +135,6 @@ class Drawing:
         for argument, definition in declared.items():
             if argument in paging or (not is_required_argument(definition) and not self.often(3)):
                 continue
-            if argument == "id" and (owner, name) not in IDS:
-                continue
             given[argument] = self.given(definition, lambda: self.operand(owner, name, argument, definition))  # noqa: B023
         if paging:
             backward = self.often(3)
@@ -154,7 +152,9 @@ class Drawing:
 
     def operand(self, owner: str, name: str, argument: str, definition: Any) -> str:
         if argument == "id":
-            return f'"{self.one(IDS[owner, name])}"'
+            found = get_named_type(self.schema.type_map[owner].fields[name].type).name  # type: ignore[attr-defined]
+            ids = IDS.get((owner, name)) or [node_id(found, number) for number in (10, 12, 999)]
+            return f'"{self.one(ids)}"'
         return str(self.one(TEXTS)) if argument == "text" else self.value(definition.type)
 
     def given(self, definition: Any, value: Any) -> str:

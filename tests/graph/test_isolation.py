@@ -4,7 +4,7 @@ The questions are made from the schema (`asking.py`), so a new field joins by it
 row that is not the member's.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from cdp.graph.compiler import Compiler
 from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
 from tests.graph.asking import Question, questions
-from tests.graph.business import id_of, uuid_of
+from tests.graph.business import id_of, node_id, uuid_of
 from tests.graph.conftest import EVERYTHING, TODAY, member
 
 CANARY = "CANARY"
@@ -101,34 +101,11 @@ def first_wall_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     runner.plans.clear()
 
 
-# Each kind of node: its prefix, its UUIDs' kind, and the number of one that belongs to customer and account n.
-NODES: dict[str, tuple[str, str, Callable[[int], int]]] = {
-    "Customer": ("cus", "0001", lambda n: n),
-    "Account": ("acc", "0004", lambda n: n),
-    "Order": ("ord", "0005", lambda n: n * 100 + 1),
-    "Profile": ("pro", "0002", lambda n: n),
-    "Interaction": ("int", "0003", lambda n: n * 100 + 1),
-    "LedgerEntry": ("ent", "0006", lambda n: n * 2 - 3),
-    "Shipment": ("shp", "000a", lambda n: n // 2),
-    "Merge": ("mrg", "000b", lambda n: n),
-    "Review": ("rev", "0012", lambda n: n),
-    "IssuedStatement": ("sta", "000e", lambda n: n),
-    "Case": ("cas", "0013", lambda n: n),
-    "CaseFile": ("cfi", "0015", lambda n: n),
-    "AccountMember": ("mem", "0008", lambda n: n * 2 // 5 - 3),
-    "StaffPerson": ("stf", "0000", lambda n: 0xB000 + n // 10),
-    "WebhookEndpoint": ("whe", "0014", lambda n: n),
-    "WebhookDelivery": ("whd", "0015", lambda n: n),
-    "AuditRecord": ("aud", "0013", lambda n: n),
-}
-
-
 async def _answer(graph: Graph, question: Question, viewer: Any, number: int) -> bytes:
     """Everything a caller would see."""
     variables = {}
     if "$id" in question.document:
-        prefix, kind, number_of = NODES[question.start]
-        variables["id"] = id_of(prefix, kind, number_of(number))
+        variables["id"] = node_id(question.start, number)
     result = await graph.execute(question.document, variables, viewer, today=TODAY)
     return orjson.dumps({"data": result.data, "errors": result.errors})
 
