@@ -21,7 +21,7 @@ class OrdersBook:
         self.book = Workbook(_("Orders"), settings)
         self.book.begin(_("Orders"), (
             _("Order"), _("Your reference"), _("Status"), _("Placed"), _("Promised for"), _("Late"), _("Through"), _("Site"),
-            _("Currency"), _("Total"), _("Line"), _("Product"), _("Name"), _("Ordered"), _("Shipped"), _("Cancelled"),
+            _("Currency"), _("Total"), _("Line"), _("Product"), _("Description"), _("Ordered"), _("Shipped"), _("Cancelled"),
             _("Returned"), _("Line promised for"), _("Unit price"), _("Amount"),
         ), WIDTHS)  # fmt: skip
 
