@@ -24,7 +24,7 @@ from cdp.access.clients import EXTRANET_CLIENT_ID, extranet_client_secret
 from cdp.access.cookies import SecretCookie, comes_from
 from cdp.access.devices import device
 from cdp.access.relying_party import Attempt, IssuerUnavailable, LogoutRefused, RelyingParty, SignInRefused
-from cdp.access.sealing import digest, equal, new_secret, seal, token_for, unseal
+from cdp.access.sealing import digest, equal, masked, new_secret, seal, token_for, unmasked, unseal
 from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_session, read_session
 from cdp.access.unsubscribing import read_unsubscribe_token
 from cdp.db.engine import open_pool
@@ -163,7 +163,7 @@ class PortalAccess:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_SQL["session_by_cookie"], {"session": digest(secret)})
             row = await cursor.fetchone()
-        return None if row is None else read_session(row, csrf_token=token_for(secret, _CSRF))
+        return None if row is None else read_session(row, csrf_token=masked(token_for(secret, _CSRF)))
 
     async def switch_account(self, request: Request, session: Session, account_number: str) -> Response:
         """Redirect (303) to `/` with a new session id in another of the member's accounts. Check the CSRF token first.
@@ -286,7 +286,9 @@ class PortalAccess:
         null`.
         """
         token = form.get("csrf_token")
-        if not comes_from(request, self._origin) or not isinstance(token, str) or not equal(token, session.csrf_token):
+        if not comes_from(request, self._origin) or not isinstance(token, str):
+            raise CrossSiteRequest
+        if not equal(unmasked(token), unmasked(session.csrf_token)):
             raise CrossSiteRequest
 
     @property

@@ -40,6 +40,28 @@ def base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
+def masked(token: str) -> str:
+    """A token of `token_for` under a pad of its own: other characters at every call, so that no compressed page tells them."""
+    plain = unbase64url(token)
+    pad = secrets.token_bytes(len(plain))
+    return base64url(pad + bytes(one ^ other for one, other in zip(pad, plain, strict=True)))
+
+
+def unmasked(text: str) -> str:
+    """The token that `masked` made the text of; no token is what a text of anything else gives."""
+    try:
+        both = unbase64url(text)
+    except ValueError:
+        return ""
+    half = len(both) // 2
+    return base64url(bytes(one ^ other for one, other in zip(both[:half], both[half:], strict=False)))
+
+
+def unbase64url(text: str) -> bytes:
+    """What `base64url` wrote. Raises ValueError."""
+    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 def equal(one: str, other: str) -> bool:
     """Whether two secrets are equal, in a time that does not tell where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())

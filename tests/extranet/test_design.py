@@ -60,5 +60,5 @@ def test_colours_are_named_once_and_used_by_name() -> None:
 
 
 def test_no_file_is_asked_of_others() -> None:
-    assert re.findall(r"url\(\"(?!(?:text|display)(?:-ext)?\.woff2)", CSS) == []
+    assert re.findall(r"url\(\"(?!(?:text|display)(?:-(?:rest|pl|ext))?\.woff2)", CSS) == []
     assert "@import" not in CSS
