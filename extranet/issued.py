@@ -1,6 +1,7 @@
 """Issued statements read back: a snapshot's document as the statement it was, for the page and for the files made of it."""
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from extranet.refusals import PageNotFound
 from extranet.statements import Answered
 
 KINDS: Final = {"BALANCE_FORWARD": Kind.BALANCE_FORWARD, "OPEN_ITEM": Kind.OPEN_ITEM}
+_ID: Final = re.compile(r"sta_[0-9a-f]{32}", re.ASCII)
 _ALL_OF_THEM: Final = PageInfo(has_next_page=False, has_previous_page=False, start_cursor=None, end_cursor=None)
 
 
@@ -55,11 +57,10 @@ def kept(files: list[KeptFile], ending: str) -> bytes | None:
 
 async def snapshot(visit: Visit, *, whole: bool) -> Snapshot:
     """The issued statement that the address names. Raises PageNotFound when there is none, or it is not the member's."""
-    if not visit.sees_ledger:
+    named = visit.request.path_params["id"]
+    if not visit.sees_ledger or not _ID.fullmatch(named):
         raise PageNotFound
-    found = await visit.ask(
-        "issued_statement", dict[str, object], ("node",), id=visit.request.path_params["id"], whole=whole
-    )
-    if not found:  # an id of something else, an order say, answers with nothing of a statement
+    found = await visit.ask("issued_statement", dict[str, object], ("node",), id=named, whole=whole)
+    if not found:
         raise PageNotFound
     return Snapshot(issued=msgspec.convert(found, IssuedStatement))
