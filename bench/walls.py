@@ -1,7 +1,7 @@
 """What row-level security costs: the extranet's own operations, with the policies and without, in alternating rounds.
 
 Both graphs run in this process on one database and answer the same members. One plays `cdp_portal`, which every policy applies
-to; the other the superuser, whom none does. What the application checks stays as it is in both. First all answers are compared. The
+to; the other the superuser, whom none does. What the application checks is the same in both. First all answers are compared. The
 ratio of an operation is the median of the rounds' ratios; `walls_ratio` their geometric mean.
 Last line: {"walls_ratio", "worst_ratio", "operations", …}.
 """
