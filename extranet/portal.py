@@ -19,7 +19,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from cdp.access.portal import PortalAccess, Session
+from cdp.access.portal import OnlyLooking, PortalAccess, Session
 from cdp.access.viewer import Scope
 from cdp.schema import Graph, StoredOperation
 from cdp.settings import Settings
@@ -100,6 +100,11 @@ class Visit:
             value = None if value is None else value[name]
         return None if value is None else msgspec.convert(value, answer)
 
+    def require_member(self) -> None:
+        """Raise OnlyLooking for somebody of the staff who sees the pages as a client does."""
+        if self.session.looking_for is not None:
+            raise OnlyLooking
+
     async def change(
         self, operation: str, answer: type[T], field: str, **variables: Any
     ) -> tuple[T | None, tuple[UserError, ...]]:
@@ -117,6 +122,7 @@ class Visit:
         """The fields of a form of ours. Raises CrossSiteRequest for anybody else's, TooLarge."""
         form = await read_form(self.request)
         self.portal.access.check_csrf(self.request, form, self.session)
+        self.require_member()
         return form
 
     async def read_own_upload(self) -> tuple[Mapping[str, str], list[Upload]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from cdp.access.portal import OnlyLooking
 from cdp.errors import CdpError, Invalid, NotFound, TooManyRequests, Unavailable
 
 RETRY_AFTER_SECONDS: Final = 60
@@ -41,6 +42,8 @@ def refusal_of(errors: Sequence[Any]) -> CdpError:
     code = extensions.get("code", "unknown")
     if code == "cursor_invalid":
         return InvalidPlace()
+    if code == "nobody_writes_while_looking":
+        return OnlyLooking()
     if code == TooManyRequests.code:
         return TooManyRequests(retry_after_seconds=int(extensions.get("retry_after_seconds", RETRY_AFTER_SECONDS)))
     if code in {"unavailable", "too_slow"}:

@@ -143,3 +143,15 @@ WHERE (%(event)s::text IS NULL OR event = %(event)s) AND (%(actor)s::text IS NUL
     AND (%(number)s::text IS NULL OR account_id IN (SELECT account_id FROM account_key WHERE number = %(number)s))
     AND (NOT %(only_refused)s OR outcome = 'refused')
 ORDER BY recorded_at DESC, audit_id DESC LIMIT %(most)s;
+
+-- name: start_view
+-- Let somebody of the staff look at an account; whether they and it are known.
+WITH who AS (
+    SELECT staff_id FROM staff WHERE subject = %(actor)s AND disabled_at IS NULL LIMIT 1
+), made AS (
+    INSERT INTO view_as (ticket_hash, account_id, role, staff_id, actor, client_id, reason)
+    SELECT %(ticket)s, account_key.account_id, %(role)s, who.staff_id, %(actor)s, %(client_id)s, %(reason)s
+    FROM who, account_key WHERE account_key.account_id = %(account_id)s
+    RETURNING 1
+)
+SELECT EXISTS (SELECT FROM who), EXISTS (SELECT FROM made);

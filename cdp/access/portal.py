@@ -25,7 +25,7 @@ from cdp.access.cookies import SecretCookie, comes_from
 from cdp.access.devices import device
 from cdp.access.relying_party import Attempt, IssuerUnavailable, LogoutRefused, RelyingParty, SignInRefused
 from cdp.access.sealing import digest, equal, masked, new_secret, seal, token_for, unmasked, unseal
-from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_session, read_session
+from cdp.access.sessions import AccountChoice, OpenSession, Session, read_open_session, read_session, read_view
 from cdp.access.unsubscribing import read_unsubscribe_token
 from cdp.db.engine import open_pool
 from cdp.db.statements import load_statements
@@ -39,10 +39,12 @@ __all__ = [
     "IssuerUnavailable",
     "LogoutRefused",
     "NoAccount",
+    "OnlyLooking",
     "OpenSession",
     "PortalAccess",
     "Session",
     "SignInFailed",
+    "ViewOver",
     "open_access",
 ]
 
@@ -72,6 +74,14 @@ class SignInFailed(Forbidden):
 
 class NoAccount(SignInFailed):
     """You are signed in, but no account here is yours to see; ask your account manager for an invitation."""
+
+
+class ViewOver(NotFound):
+    """This link was already used, or is older than five minutes; ask for a new one."""
+
+
+class OnlyLooking(Forbidden):
+    """You see these pages as a client sees them: to read, not to change anything or take files away."""
 
 
 class NoSuchAccount(NotFound):
@@ -163,7 +173,32 @@ class PortalAccess:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_SQL["session_by_cookie"], {"session": digest(secret)})
             row = await cursor.fetchone()
-        return None if row is None else read_session(row, csrf_token=masked(token_for(secret, _CSRF)))
+            if row is not None:
+                return read_session(row, csrf_token=masked(token_for(secret, _CSRF)))
+            cursor = await connection.execute(_SQL["view_by_cookie"], {"session": digest(secret)})
+            row = await cursor.fetchone()
+        return None if row is None else read_view(row, csrf_token=masked(token_for(secret, _CSRF)))
+
+    async def open_view(self, request: Request, ticket: str) -> Response:
+        """Let somebody of the staff look, by a link good once: redirect (303) to `/` with a session of its own, which takes the
+        place of what the browser had. Raises CrossSiteRequest, ViewOver.
+        """
+        if not comes_from(request, self._origin):
+            raise CrossSiteRequest
+        secret = new_secret()
+        if not await self._ask("open_view", ticket=digest(ticket), session=digest(secret)):
+            raise ViewOver
+        answer = RedirectResponse("/", status_code=303)
+        self._session.write(answer, secret)
+        return _never_stored(answer)
+
+    async def end_view(self, request: Request) -> Response:
+        """End a view and redirect (303) to `/signed-out`. Check the CSRF token first."""
+        await self._ask("end_view", session=digest(self._session.read(request) or ""))
+        answer = RedirectResponse(SIGNED_OUT_PATH, status_code=303)
+        self._session.forget(answer)
+        answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return _never_stored(answer)
 
     async def switch_account(self, request: Request, session: Session, account_number: str) -> Response:
         """Redirect (303) to `/` with a new session id in another of the member's accounts. Check the CSRF token first.
@@ -192,6 +227,8 @@ class PortalAccess:
         form that posts here needs `form-action 'self' {issuer_origin}` in its page's Content-Security-Policy:
         browsers hold it against redirects too.
         """
+        if session is not None and session.looking_for is not None:
+            return await self.end_view(request)
         target: str | None = None
         if session is not None and (secret := self._session.read(request)) is not None:
             id_token = await self._id_token(secret)
@@ -265,6 +302,8 @@ class PortalAccess:
             most=float(rate.seconds) if rate else 0.0,
         )
         if wait_seconds > 0:
+            if await self._row("view_by_cookie", session=digest(self._session.read(request) or "")) is not None:
+                raise OnlyLooking
             raise too_many(wait_seconds)
 
     async def unsubscribe(self, token: str, *, wording: str) -> None:

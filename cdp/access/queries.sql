@@ -145,3 +145,15 @@ SELECT portal_export(%(session)s, %(what)s, %(form)s, %(seconds)s, %(most)s);
 -- name: unsubscribe
 -- No more letters about a topic, for the member that a signed link names.
 SELECT portal_unsubscribe(%(member_id)s, %(topic)s, %(wording)s);
+
+-- name: open_view
+-- Open a staff person's view by its link, once, under a session of its own; false when it is over.
+SELECT portal_open_view(%(ticket)s, %(session)s);
+
+-- name: view_by_cookie
+-- The live view with this cookie's hash: whose, of what, why, since when.
+SELECT view_id, account_id, role, number, name, staff_name, staff_email, reason, opened_at FROM portal_view(%(session)s);
+
+-- name: end_view
+-- End a view.
+SELECT portal_end_view(%(session)s);

@@ -28,8 +28,10 @@ class AccountChoice:
 class Session:
     """A signed-in member, in one account. `accounts` has at least the current one, in order of number.
 
-    `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something. `authenticated_at`: when the
-    person last proved who they are, by the issuer's word; long ago when it does not say.
+    `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something; it is written anew at each
+    request. `authenticated_at`: when the person last proved who they are, by the issuer's word; long ago when it does not say.
+    `looking_for` is the reason for which somebody of the staff, whose name and e-mail these are, sees what a member of this role
+    sees; None for members.
     """
 
     member_id: UUID
@@ -42,11 +44,17 @@ class Session:
     csrf_token: str
     accounts: tuple[AccountChoice, ...]
     authenticated_at: datetime
+    looking_for: str | None = None
 
     @property
     def viewer(self) -> Member:
         """The viewer that GraphQL and the database are asked as."""
-        return Member(member_id=self.member_id, account_id=self.account_id, role=self.role)
+        return Member(
+            member_id=self.member_id,
+            account_id=self.account_id,
+            role=self.role,
+            is_looking=self.looking_for is not None,
+        )
 
     @property
     def account(self) -> AccountChoice:
@@ -92,6 +100,24 @@ def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
             )
             for choice in accounts
         ),
+    )
+
+
+def read_view(row: tuple[Any, ...], *, csrf_token: str) -> Session:
+    """The session of somebody of the staff who looks, from a row of `view_by_cookie`. It has no member's language."""
+    view_id, account_id, role, number, name, staff_name, staff_email, reason, opened_at = row
+    return Session(
+        member_id=view_id,
+        name=staff_name,
+        email=staff_email,
+        locale="en",
+        time_zone="UTC",
+        account_id=account_id,
+        role=Role(role),
+        csrf_token=csrf_token,
+        authenticated_at=opened_at,
+        accounts=(AccountChoice(account_id=account_id, number=number, name=name, role=Role(role)),),
+        looking_for=reason,
     )
 
 

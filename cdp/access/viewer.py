@@ -63,11 +63,16 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person signed in to the extranet, in one account at a time."""
+    """A person signed in to the extranet, in one account at a time.
+
+    `is_looking`: somebody of the staff who sees what a member of this role sees, and changes nothing; `member_id` is then the
+    view's own, which no member has.
+    """
 
     member_id: UUID
     account_id: UUID
     role: Role
+    is_looking: bool = False
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -91,5 +96,7 @@ Viewer = Tool | Member | Anonymous
 def database_settings(viewer: Viewer) -> dict[str, str]:
     """Transaction-local settings row-level security reads; empty strings mean nobody."""
     if isinstance(viewer, Member):
-        return {"cdp.member_id": str(viewer.member_id), "cdp.account_id": str(viewer.account_id)}
-    return {"cdp.member_id": "", "cdp.account_id": ""}
+        who = str(viewer.member_id)
+        member, view = ("", who) if viewer.is_looking else (who, "")
+        return {"cdp.member_id": member, "cdp.view_id": view, "cdp.account_id": str(viewer.account_id)}
+    return {"cdp.member_id": "", "cdp.view_id": "", "cdp.account_id": ""}

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.errors import LockNotAvailable, OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
-from cdp.access.viewer import Viewer, database_settings
+from cdp.access.viewer import Member, Viewer, database_settings
 from cdp.db.engine import Role, connect
 from cdp.errors import Unavailable
 from cdp.settings import Settings
@@ -49,6 +49,8 @@ class Writing:
         settings = {**bounds, **(database_settings(viewer) if viewer else {})}
         try:
             with connect(self.database_url, self.role) as connection:
+                if isinstance(viewer, Member) and viewer.is_looking:
+                    connection.execute("SET TRANSACTION READ ONLY")
                 connection.execute(_SET, (list(settings), list(settings.values())))
                 return work(connection)
         except (LockNotAvailable, QueryCanceled, OperationalError) as error:

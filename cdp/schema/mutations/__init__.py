@@ -22,6 +22,7 @@ from cdp.schema.mutations.review_refuse import ReviewRefusePayload, review_refus
 from cdp.schema.mutations.staff import StaffMutation
 from cdp.schema.mutations.statement_file_keep import StatementFileKeepPayload, statement_file_keep
 from cdp.schema.mutations.statement_issue import StatementIssuePayload, statement_issue
+from cdp.schema.mutations.view_as_start import ViewAsStartPayload, view_as_start
 from cdp.schema.mutations.webhook_create import WebhookCreatePayload, webhook_create
 from cdp.schema.mutations.webhook_delete import WebhookDeletePayload, webhook_delete
 from cdp.schema.mutations.webhook_replay import WebhookReplayPayload, webhook_replay
@@ -119,6 +120,12 @@ class Mutation(CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation,
         resolver=statement_file_keep,
         description="Keeps a file of an issued statement as it was first downloaded, so that it never changes. For members who"
         " see the ledger, of their account; the extranet does it.",
+    )
+    view_as_start: ViewAsStartPayload | None = strawberry.field(
+        resolver=view_as_start,
+        description="Makes a link by which somebody of the staff sees the extranet as a client sees it: once, for half an hour,"
+        " to read alone. For tools that act for them, with the scope admin; it is on record, with its reason, and the client"
+        " reads it.",
     )
     webhook_create: WebhookCreatePayload | None = strawberry.field(
         resolver=webhook_create,

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from cdp.access.viewer import Member, Role, Scope, Tool, Viewer
 from cdp.db.ids import parse_id
-from cdp.errors import Invalid, Mistake
+from cdp.errors import Forbidden, Invalid, Mistake
 from cdp.graph.refusal import ClosedToMembers, MembersOnly, ScopeMissing, graphql_error
 from cdp.identify.claims import Author
 
@@ -18,6 +18,10 @@ T = TypeVar("T")
 
 class NothingChangesHere(Invalid):
     """Nothing can be changed here; send mutations to /graphql by POST."""
+
+
+class NobodyWritesWhileLooking(Forbidden):
+    """Whoever sees the extranet as a client sees it changes nothing there."""
 
 
 @strawberry.type(description="Why nothing was changed; something that whoever asked can mend.")
@@ -35,6 +39,8 @@ def authorise(info: strawberry.Info, *, scope: Scope | None, roles: Collection[R
     label = f"Mutation.{info.field_name}"
     nodes = list(info._raw_info.field_nodes)  # noqa: SLF001 — Strawberry's own wrapper keeps it there
     if isinstance(viewer, Member):
+        if viewer.is_looking:
+            raise graphql_error(NobodyWritesWhileLooking(), nodes)
         if viewer.role not in roles:
             raise graphql_error(ClosedToMembers(field=label), nodes)
     elif scope is None:
