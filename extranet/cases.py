@@ -128,6 +128,7 @@ class About(Answer, frozen=True, kw_only=True):
     """What a new case is about: an entry has a document number, an order a number."""
 
     id: str
+    kind: str | None = None
     document_number: str | None = None
     number: str | None = None
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
+from extranet import texts
 from extranet.cases import (
     KINDS,
     OF_LEDGER,
@@ -78,7 +79,7 @@ async def new(visit: Visit) -> Response:
     about = await _about(visit, invoice or order)
     form = {"kind": OF_LEDGER if about and about.document_number and not kind else kind, "subject": "", "message": ""}
     if about and about.document_number:
-        form |= {"invoice": about.id, "subject": _("Invoice %(number)s") % {"number": about.document_number}}
+        form |= {"invoice": about.id, "subject": f"{texts.named(texts.ENTRY_KIND, about.kind or '')} {about.document_number}"}
     elif about:
         form |= {"order": about.id, "subject": _("Order %(number)s") % {"number": about.number}}
     return _form(visit, form, about)
@@ -101,7 +102,7 @@ async def open_one(visit: Visit) -> Response:
         message=form.get("message", ""),
         entryId=about.id if about and about.document_number else None,
         orderId=about.id if about and about.number else None,
-        isDispute=bool(form.get("dispute") and about and about.document_number),
+        isDispute=bool(form.get("dispute") and about and about.kind == "INVOICE"),
         files=_files(files),
     )
     return _form(visit, form, about, mistakes) if payload is None else _to(payload)
