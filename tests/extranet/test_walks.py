@@ -1,0 +1,146 @@
+"""Every role walks every page in every language, and every page is accessible in each: wide and narrow, light and dark in turn.
+
+English in all four combinations is `test_browser`'s; here each page meets each language once, and each language each combination.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Final, Literal
+
+import pytest
+from babel.messages.pofile import read_po
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from cdp.db.engine import connect
+from cdp.db.ids import format_id
+from extranet.languages import LANGUAGES, LOCALES
+from tests.extranet.business import CANARIES
+from tests.extranet.conftest import Site
+from tests.extranet.test_browser import BUYER, FINANCE, LUSITANIA, OF_ADMINISTRATORS, PAGES, VIEWER, violations
+from tests.tooling.provision import node_modules
+
+COMBINATIONS: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
+    ("light", 320),
+    ("dark", 1280),
+    ("light", 1280),
+    ("dark", 320),
+)
+ROLES: Final = (LUSITANIA, FINANCE, BUYER, VIEWER)
+LOCALE_OF: Final = {"en": "en-GB", "es": "es-ES", "pl": "pl-PL", "pt": "pt-PT"}
+HEADINGS: Final = {
+    "en": "Statement of account",
+    "es": "Extracto de cuenta",
+    "pl": "Wyciąg z konta",
+    "pt": "Extrato de conta",
+}
+LONG: Final = 14
+
+
+def pages(site: Site, *, administrator: bool = True) -> list[str]:
+    """Every page of the site, by its path."""
+    business = site.business
+    named = {
+        "split": f"ord_{business.orders['SO-1002'].hex}",
+        "late": format_id("ent", business.entries["INV-1"]),
+        "paid": format_id("ent", business.entries["OLD-1"]),
+        "case": format_id("cas", business.cases["K-1001"]),
+        "me": me(site),
+    }
+    return [path.format(**named) for path in (*PAGES, *(OF_ADMINISTRATORS if administrator else ()))]
+
+
+def me(site: Site) -> str:
+    with connect(site.database_url, "cdp_app") as connection:
+        row = connection.execute("SELECT member_id FROM member WHERE email = %s", [LUSITANIA]).fetchone()
+    assert row
+    return format_id("mem", row[0])
+
+
+def speak(site: Site, language: str) -> None:
+    """Have everybody read this language."""
+    with connect(site.database_url, "cdp_app") as connection:
+        connection.execute("UPDATE member SET locale = %s", [LOCALE_OF[language]])
+
+
+@pytest.fixture
+def speaking_english(site: Site) -> Iterator[None]:
+    yield
+    speak(site, "en")
+
+
+def signed_in(browser: Browser, site: Site, email: str, language: str) -> BrowserContext:
+    """A browser of somebody who reads this language and is signed in."""
+    site.as_member(email).close()
+    speak(site, language)
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale=LOCALE_OF[language])
+    context.add_cookies([{"name": "sid", "value": site.cookies[email]["sid"], "url": site.url}])
+    return context
+
+
+def english_left(language: str) -> tuple[str, ...]:
+    """English wordings that a page in another language must not show."""
+    if language == "en":
+        return ()
+    with (LOCALES / f"{language}.po").open("rb") as source:
+        told = [(message.id, message.string) for message in read_po(source, locale=language) if message.id]
+    return tuple(
+        text
+        for text, said in told
+        if isinstance(text, str) and len(text) > LONG and "%" not in text and "{" not in text and text != said
+    )
+
+
+@pytest.mark.parametrize("email", ROLES)
+@pytest.mark.usefixtures("speaking_english")
+def test_each_role_walks_every_page_in_every_language_and_sees_its_own_account_alone(
+    browser: Browser, site: Site, email: str
+) -> None:
+    answers: dict[str, dict[str, int]] = {}
+    for language in LANGUAGES:
+        context = signed_in(browser, site, email, language)
+        context.route("**/static/**", lambda route: route.abort())
+        page = context.new_page()
+        english = english_left(language)
+        for path in pages(site):
+            answer = page.goto(site.url + path, wait_until="domcontentloaded")
+            assert answer
+            assert page.locator("html").get_attribute("lang") == language, path
+            written = page.content()
+            assert [canary for canary in CANARIES if canary in written] == [], path
+            seen = page.locator("body").inner_text()
+            assert [text for text in english if text in seen] == [], (language, path)
+            answers.setdefault(path, {})[language] = answer.status
+        if email == FINANCE:
+            page.goto(f"{site.url}/statement")
+            expect(page.get_by_role("heading", level=1)).to_have_text(HEADINGS[language])
+        context.close()
+    assert {path: found for path, found in answers.items() if len(set(found.values())) > 1} == {}
+    assert all(found["en"] < 500 for found in answers.values())
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+@pytest.mark.usefixtures("speaking_english")
+def test_every_page_is_accessible_and_fits_in_every_language(browser: Browser, site: Site, language: str) -> None:
+    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    context = signed_in(browser, site, LUSITANIA, language)
+    page = context.new_page()
+    turn = list(LANGUAGES).index(language)
+    for place, path in enumerate(pages(site), start=turn):
+        scheme, width = COMBINATIONS[place % len(COMBINATIONS)]
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": 320, "height": 800})
+        page.goto(site.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        page.set_viewport_size({"width": width, "height": 800})
+        found = violations(page, axe)
+        assert not found, (language, path, scheme, width, found)
+    context.close()
+
+
+def test_the_rotation_meets_every_combination_in_every_language(site: Site) -> None:
+    met = {
+        (language, COMBINATIONS[place % len(COMBINATIONS)])
+        for turn, language in enumerate(LANGUAGES)
+        for place, _path in enumerate(pages(site), start=turn)
+    }
+    assert met == set(product(LANGUAGES, COMBINATIONS))
