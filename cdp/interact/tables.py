@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -195,5 +196,31 @@ consent_record = Table(
     CheckConstraint("purpose IN ('news_email', 'news_phone', 'suggestions')", name="purpose_is_known"),
     CheckConstraint("means IN ('preferences_page', 'unsubscribe_link')", name="means_is_known"),
     Index("consent_record_by_member", "member_id", "purpose", "consent_id"),
+    info=reference(),
+)
+
+announcement = Table(
+    "announcement",
+    metadata,
+    new_id("announcement_id"),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("tier", Text, comment="For accounts of this tier; NULL: of any"),
+    Column("account_id", Uuid, comment="For this account; NULL: for all"),
+    Column("written_by", Text, nullable=False, comment="client:… or a staff person's subject"),
+    at("published_at", now=True),
+    Column("ends_on", Date, comment="Last day it is shown"),
+    at("withdrawn_at", nullable=True),
+    CheckConstraint("tier IN ('standard', 'key')", name="tier_is_known"),
+    Index("announcement_by_published_at", "published_at"),
+    info=reference(),
+)
+
+announcement_read = Table(
+    "announcement_read",
+    metadata,
+    Column("announcement_id", ForeignKey(announcement.c.announcement_id), primary_key=True),
+    Column("member_id", ForeignKey("member.member_id"), primary_key=True),
+    at("read_at", now=True),
     info=reference(),
 )
