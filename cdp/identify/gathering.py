@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cdp.errors import Invalid
-from cdp.identify.claims import ClaimDraft, Kind, ProfileKey, claim_id
+from cdp.identify.claims import ClaimDraft, Kind, ProfileKey, claim_id, one_object
 from cdp.identify.identifier import Identifier, identify
 
 
@@ -75,7 +75,7 @@ def _statement(
     own = identify(namespace, value, region=region)
     if own is None:
         raise BlockedKey(namespace=namespace)
-    key = ProfileKey(source_id, *own)
+    key = ProfileKey(one_object(source_id), *own)
     said = {own: value}
     for each, given in identifiers:
         identifier = identify(each, given, region=region)

@@ -16,7 +16,7 @@ from psycopg import Connection
 
 from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
-from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, profile_node
+from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, one_object, profile_node
 from cdp.identify.crowding import Crowding, Order, counts_on_arrival
 from cdp.identify.gathering import ToldAffiliation, ToldClaim
 from cdp.identify.history import Event
@@ -77,7 +77,7 @@ def profile_keys(connection: Connection[Any], keys: Collection[ProfileKey]) -> d
         STATEMENTS["profile_keys"], {"source_ids": source_ids, "namespaces": namespaces, "values": values}
     )
     return {
-        ProfileKey(source_id, namespace, value): Attached(profile_id=profile_id, customer_id=customer_id)
+        ProfileKey(one_object(source_id), namespace, value): Attached(profile_id=profile_id, customer_id=customer_id)
         for source_id, namespace, value, profile_id, customer_id in rows
     }
 
