@@ -38,11 +38,15 @@ NOTHING_TO_NAME: Final = Mistake(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Who writes: a member, or a tool, with the subject of the staff person it acts for. `author_id` is on record."""
+    """Who writes: a member, or a tool, with the subject of the staff person it acts for. `author_id` is on record.
+
+    `name`: what a tool is called that acts for nobody whom we know by a subject.
+    """
 
     author_id: str
     member: Member | None = None
     subject: str | None = None
+    name: str = ""
 
     @property
     def author(self) -> str:
@@ -261,7 +265,7 @@ def _name(connection: Connection[Any], by: Writer) -> str:
     """What the writer is called; empty for a tool that acts for nobody whom we know."""
     if by.member:
         return str(_one(connection, "name_of_member", member_id=by.member.member_id) or "")
-    return str(_one(connection, "name_of_staff", subject=by.subject) or "") if by.subject else ""
+    return str(_one(connection, "name_of_staff", subject=by.subject) or by.name) if by.subject else by.name
 
 
 def _one(connection: Connection[Any], statement: str, **given: Any) -> Any:

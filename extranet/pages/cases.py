@@ -79,7 +79,10 @@ async def new(visit: Visit) -> Response:
     about = await _about(visit, invoice or order)
     form = {"kind": OF_LEDGER if about and about.document_number and not kind else kind, "subject": "", "message": ""}
     if about and about.document_number:
-        form |= {"invoice": about.id, "subject": f"{texts.named(texts.ENTRY_KIND, about.kind or '')} {about.document_number}"}
+        form |= {
+            "invoice": about.id,
+            "subject": f"{texts.named(texts.ENTRY_KIND, about.kind or '')} {about.document_number}",
+        }
     elif about:
         form |= {"order": about.id, "subject": _("Order %(number)s") % {"number": about.number}}
     return _form(visit, form, about)
