@@ -46,7 +46,7 @@ def lay_out(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
             ignore_system_fonts=True,
             sys_inputs={"words": json.dumps(printable(words))},
             pdf_standards="ua-1",
-            timestamp=at,
+            timestamp=at.replace(microsecond=0),  # typst knows whole seconds
             package_path=root,
             package_cache_path=root,
         )

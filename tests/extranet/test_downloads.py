@@ -312,6 +312,10 @@ def test_the_same_words_make_the_same_bytes() -> None:
     assert lay_out("statement", statement_of(3), at=datetime(2026, 1, 1, tzinfo=UTC)) != one
 
 
+def test_a_moment_within_a_second_dates_a_paper() -> None:
+    assert lay_out("statement", statement_of(3), at=NOW.replace(microsecond=123_456)).startswith(b"%PDF")
+
+
 def test_laying_out_lets_other_threads_run() -> None:
     with ThreadPoolExecutor(1) as pool:
         began_at = time.perf_counter()
