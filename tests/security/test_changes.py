@@ -27,9 +27,8 @@ from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
 from cdp.schema.mutations import acting
 from cdp.settings import Settings
-from tests.graph.business import id_of, uuid_of
+from tests.graph.business import NODES, id_of, uuid_of
 from tests.graph.conftest import TODAY, member
-from tests.graph.test_isolation import NODES
 from tests.security.worlds import ABSENT, OTHER, OWN, Worlds, both, contents, tells
 
 ROLES = {role: member(number, OWN, role) for number, role in enumerate(Role, start=1)}

@@ -19,11 +19,10 @@ from cdp.graph.declaration import INHERIT
 from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
 from tests.graph.asking import questions
-from tests.graph.business import id_of
+from tests.graph.business import NODES, id_of
 from tests.graph.conftest import TODAY, member
 from tests.graph.operations import CursorOf, Operation
 from tests.graph.operations import operations as any_operations
-from tests.graph.test_isolation import NODES
 from tests.security.arguments import operations
 from tests.security.worlds import ABSENT, OTHER, OWN, Worlds, both, tells
 

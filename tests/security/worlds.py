@@ -5,7 +5,7 @@ rows don't exist. What belongs to an account is read from the catalogue (`accoun
 itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,16 +59,19 @@ class Worlds:
 
 
 @contextmanager
-def both(server: EmbeddedServer, name: str, *, more: str = "") -> Iterator[Worlds]:
-    """The made-up business of tests/graph, around account OWN; `more`: statements that add to it."""
+def both(server: EmbeddedServer, name: str, *, prepare: Callable[[str], None] | None = None) -> Iterator[Worlds]:
+    """The made-up business of tests/graph, around account OWN; `prepare` adds to it, given the URL, before anything else."""
     crowded, alone = f"{name}_crowded", f"{name}_alone"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         _create(admin, crowded, "cdp")
         found(server.url(crowded))
+        if prepare is not None:
+            prepare(server.url(crowded))
         with psycopg.connect(server.url(crowded)) as connection:
-            connection.execute(more.encode())
             for table in ("issued_statement_file", "case_file"):
-                connection.execute(sql.SQL("UPDATE {} SET content = 'a file'").format(sql.Identifier(table)))
+                connection.execute(
+                    sql.SQL("UPDATE {} SET content = 'a file' WHERE content = 'CANARY'").format(sql.Identifier(table))
+                )
             plant(connection, OWNED)
         _create(admin, alone, crowded)
         with psycopg.connect(server.url(alone)) as connection:
