@@ -91,6 +91,21 @@ class Counted(Answer, frozen=True, kw_only=True):
     total_count: int
 
 
+class Announcement(Answer, frozen=True, kw_only=True):
+    """What the company tells the account; lines of `body` apart are paragraphs."""
+
+    id: str
+    title: str
+    body: str
+    published_at: datetime
+
+
+class Announcements(Answer, frozen=True, kw_only=True):
+    """The latest that the member has not put away."""
+
+    nodes: list[Announcement]
+
+
 class HomeAccount(Answer, frozen=True, kw_only=True):
     """The account on the home page; figures of the ledger are None for roles that do not see them."""
 
@@ -98,6 +113,7 @@ class HomeAccount(Answer, frozen=True, kw_only=True):
     name: str
     tier: str
     currency: str
+    announcements: Announcements
     manager: Manager | None
     open_orders: OpenOrders
     late_orders: Counted

@@ -177,6 +177,7 @@ def _back_to(request: Request) -> str:
 
 ROUTES: Final = (
     Route("/", signed_in(home.show)),
+    Route("/announcements/put-away", signed_in(home.put_away), methods=["POST"]),
     Route("/statement", signed_in(statement.show)),
     Route("/statement.csv", signed_in(statement_files.csv)),
     Route("/statement.pdf", signed_in(statement_files.pdf)),

@@ -13,6 +13,7 @@ from cdp.graph.summary import summary
 from cdp.ledger.tables import account, ledger_entry
 from cdp.resolvers import account as resolvers
 from cdp.resolvers import administration as administration_resolvers
+from cdp.resolvers import announcement as announcement_resolvers
 from cdp.resolvers import case as case_resolvers
 from cdp.resolvers import issued as issued_resolvers
 from cdp.resolvers import ledger as ledger_resolvers
@@ -22,6 +23,7 @@ from cdp.schema.statement import EntryKind, Statement, statement_of_account
 
 if TYPE_CHECKING:
     from cdp.schema.administration import AccountInvite, AccountPerson
+    from cdp.schema.announcement import Announcement
     from cdp.schema.case import Case
     from cdp.schema.customer import Customer
     from cdp.schema.issued_statement import IssuedStatement
@@ -218,6 +220,10 @@ class Account(Node):
         "Statements issued, latest first.",
         scope=Scope.LEDGER_READ,
         member=Scope.LEDGER_READ,
+    )
+    announcements: Connection[Annotated["Announcement", strawberry.lazy("cdp.schema.announcement")]] = page(
+        announcement_resolvers.of_account,
+        "What it is told now, latest first; to a member without what they put away.",
     )
     people: Connection[Annotated["AccountPerson", strawberry.lazy("cdp.schema.administration")]] = page(
         administration_resolvers.people_of_account,

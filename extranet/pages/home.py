@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from starlette.responses import Response
+import msgspec
+from starlette.responses import RedirectResponse, Response
 
 from extranet.answers import HomeAccount
 from extranet.orders_filter import LATE, OPEN
@@ -26,3 +27,15 @@ async def show(visit: Visit) -> Response:
     if account is None:
         raise PageNotFound
     return visit.page("home.html", account=account)
+
+
+async def put_away(visit: Visit) -> Response:
+    """An announcement was read. One that is gone already is what was wanted."""
+    form = await visit.read_own_form()
+    await visit.change(
+        "announcement_put_away",
+        msgspec.Struct,
+        "announcementPutAway",
+        announcementId=form.get("announcement", ""),
+    )
+    return RedirectResponse("/", status_code=303)

@@ -59,7 +59,7 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
 }  # fmt: skip
 CHANGED = {
     *("statement_issue", "statement_file_keep"),
-    *("preferences_save", "consent_record"),
+    *("announcement_put_away", "preferences_save", "consent_record"),
     *("case_open", "case_reply", "case_close"),
     *("member_invite", "member_invite_withdraw", "member_set_role", "member_remove"),
 }  # what they change, tests of their pages tell

@@ -3,6 +3,7 @@
 import strawberry
 
 from cdp.schema.mutations.administering import PAYLOADS as OF_ADMINISTRATORS
+from cdp.schema.mutations.announcements import AnnouncementMutation, AnnouncementPayload
 from cdp.schema.mutations.cases import CaseMutation, CasePayload
 from cdp.schema.mutations.customer_merge import CustomerMergePayload, customer_merge
 from cdp.schema.mutations.customer_unmerge import CustomerUnmergePayload, customer_unmerge
@@ -34,6 +35,7 @@ __all__ = ["PAYLOADS", "Mutation"]
 
 PAYLOADS = (
     *OF_ADMINISTRATORS,
+    AnnouncementPayload,
     CasePayload,
     CustomerMergePayload,
     CustomerUnmergePayload,
@@ -60,7 +62,9 @@ PAYLOADS = (
 @strawberry.type(
     description="Everything that can be changed, by POST only. Mutations of one operation run one after the other."
 )
-class Mutation(CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation, PreferencesMutation):
+class Mutation(
+    AnnouncementMutation, CaseMutation, OAuthClientMutation, MemberMutation, StaffMutation, PreferencesMutation
+):
     """The mutation root."""
 
     customer_merge: CustomerMergePayload | None = strawberry.field(
