@@ -18,7 +18,7 @@ _PROMISE: Final = Promise(standard_hours=72, key_hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A case of the demo: `about` is invoice, order or nothing; `thread` goes on in turns, the company's first, ten hours apart."""
+    """A case of the demo: `about` is invoice, order or nothing; `thread` goes on in turns, ours first, ten hours apart."""
 
     role: Role
     kind: CaseKind
