@@ -74,6 +74,9 @@ bench-walls: $(VENV)/.installed-test  ## what row-level security costs the extra
 bench-match: $(VENV)/.installed-test  ## match a million records, and let Splink alone do so (BENCH_ARGS="--records 50000" to try)
 	@$(BIN)/python -m bench.match $(BENCH_ARGS)
 
+bench-extranet: $(VENV)/.installed-test provision  ## statement pages, files, PDF and pages in Chromium, under a ledger of 5,000 (BENCH_ARGS="…")
+	@$(BIN)/python -m bench.extranet $(BENCH_ARGS)
+
 provision: $(VENV)/.installed-test  ## a browser and Node for the tests, into .cache
 	@$(BIN)/python -m tests.tooling.provision
 
