@@ -16,6 +16,7 @@ from extranet.refusals import PageNotFound
 from extranet.texts import AGEING, _
 
 PAGE_SIZE: Final = 100
+LINES_SHOWN: Final = 50
 CREDITS_SHOWN: Final = 20
 ACCOUNT: Final = ("viewer", "account")
 

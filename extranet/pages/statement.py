@@ -11,13 +11,13 @@ from starlette.responses import Response
 from extranet.answers import AgeBucket, Money, Statement
 from extranet.periods import Asked
 from extranet.portal import Visit
-from extranet.statements import CREDITS_SHOWN, PAGE_SIZE, Answered, ask_statement, read_statement
+from extranet.statements import CREDITS_SHOWN, LINES_SHOWN, Answered, ask_statement, read_statement
 from extranet.svg import stacked_bar
 
 
 async def show(visit: Visit) -> Response:
     """The statement that `kind`, `period` or `from` and `to`, and `currency` ask for."""
-    place = {"whole": False, **visit.place(PAGE_SIZE), **visit.place(CREDITS_SHOWN, "credits")}
+    place = {"whole": False, **visit.place(LINES_SHOWN), **visit.place(CREDITS_SHOWN, "credits")}
     asked, answered = await ask_statement(visit, read_statement(visit), place)
     return sheet(visit, asked, answered)
 
@@ -42,7 +42,7 @@ def page_of(statement: Statement) -> tuple[int, int]:
     rows = statement.lines or statement.owed
     if rows is None or not rows.nodes:
         return 1, 1
-    return -(-(rows.nodes[-1].place or 1) // PAGE_SIZE), -(-rows.total_count // PAGE_SIZE)
+    return -(-(rows.nodes[-1].place or 1) // LINES_SHOWN), -(-rows.total_count // LINES_SHOWN)
 
 
 def ageing_bar(ageing: Sequence[AgeBucket]) -> Markup:
