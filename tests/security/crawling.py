@@ -57,7 +57,10 @@ async def visiting(url: str, folder: Path, role: Role) -> AsyncIterator[httpx2.A
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app), base_url=SITE, cookies={"sid": secret_of(role)}, timeout=60
+            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),
+            base_url=SITE,
+            cookies={"sid": secret_of(role)},
+            timeout=60,
         ) as browser,
     ):
         yield browser

@@ -22,7 +22,9 @@ from starlette.routing import Route
 from cdp.access.sealing import digest
 from cdp.access.viewer import Role
 from cdp.db.embedded import EmbeddedServer
+from cdp.graph.compiler import Compiler
 from cdp.schema import open_graph
+from cdp.schema.execution import runner
 from extranet.app import ROUTES
 from extranet.portal import load_operations
 from tests.graph.business import id_of, uuid_of
@@ -208,3 +210,56 @@ def everything_in(answer: httpx2.Response) -> str:
         with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
             return " ".join(book.read(name).decode() for name in book.namelist() if not name.startswith("docProps"))
     return CSRF_TOKEN.sub("", answer.text)
+
+
+@pytest.fixture
+def policies_off(worlds: Worlds) -> Iterator[None]:
+    """Row-level security is switched off in every table: only the application's checks stand."""
+    with psycopg.connect(worlds.crowded, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+        yield
+        for (table,) in tables:
+            connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY".encode())
+
+
+@pytest.fixture
+def first_wall_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither scopes nor visibility are checked: only row-level security stands."""
+    monkeypatch.setattr(Compiler, "authorise", lambda *_arguments: None)
+    monkeypatch.setattr(Compiler, "_visible", lambda *_arguments: [])
+    runner.plans.clear()
+    yield
+    runner.plans.clear()
+
+
+async def foreign_pages(url: str, folder: Path, role: Role) -> dict[str, httpx2.Response]:
+    """Every page, and those of another account's things."""
+    async with visiting(url, folder, role) as browser:
+        found = (await walk(browser)).answers
+        foreign = [other for address in found for other, _absent in pairs(address)]
+        assert foreign
+        return {**found, **{address: await browser.get(address) for address in foreign}}
+
+
+@pytest.mark.parametrize("wall_down", ["policies_off", "first_wall_down"])
+async def test_no_page_shows_others_with_one_wall_down(
+    worlds: Worlds, wall_down: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does the log."""
+    request.getfixturevalue(wall_down)
+    for role in (Role.CLIENT_ADMIN, Role.BUYER):
+        answers = await foreign_pages(worlds.crowded, tmp_path / role, role)
+        assert [address for address, answer in answers.items() if tells(everything_in(answer))] == []
+    logged = capfd.readouterr()
+    assert '"route": "/orders"' in logged.out
+    assert not tells(logged.out + logged.err)
+
+
+@pytest.mark.usefixtures("policies_off", "first_wall_down")
+async def test_with_both_walls_down_the_canaries_would_be_seen(worlds: Worlds, tmp_path: Path) -> None:
+    answers = await foreign_pages(worlds.crowded, tmp_path, Role.CLIENT_ADMIN)
+    assert [address for address, answer in answers.items() if tells(everything_in(answer))]
