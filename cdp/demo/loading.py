@@ -15,6 +15,7 @@ from cdp.access.people import EmailTaken, create_client, create_member, move_iss
 from cdp.access.viewer import READ_SCOPES, Scope
 from cdp.access.viewer import Role as AccountRole
 from cdp.db.engine import connect
+from cdp.demo.announcing import announce
 from cdp.demo.asking import ask
 from cdp.demo.business import Business, Delivery
 from cdp.demo.catalogue import SOURCES
@@ -61,6 +62,7 @@ def load(
         doors.wait_until_stitched(lambda pending: progress.update(stitched, completed=len(messages) - pending))
         _deliver(progress, "Parcels", business.parcels(), doors)
     _let_in(keeper, memory, business, database_url)
+    announce(database_url)
     ask(database_url, [member.email for member in memory.members], now=memory.now)
     figures = Figures(business.customer_count, len(business.companies), business.known_shopper.email)
     memory.figures = figures
