@@ -2,35 +2,48 @@
 
 Words are JSON that the template reads as strings, so nothing a client or a system wrote is ever markup. The compiler's root is
 a folder made for the one document with nothing but the template in it; no template imports a package, so nothing is fetched.
-Laying out runs in a thread, which typst lets the others run beside, and few at a time.
+Laying out runs in threads of its own, few at a time, which typst lets the others run beside and which, where the system lets a
+thread say so, stand back behind whoever waits for a page.
 """
 
 import asyncio
+import contextlib
 import json
+import os
 import re
+import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import typst
-from starlette.concurrency import run_in_threadpool
 
 HERE: Final = Path(__file__).parent
 AT_ONCE: Final = 2
+NICE: Final = 10
 _UNPRINTABLE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufff0-\uffff\ue000-\uf8ff\ud800-\udfff]|[^\u0000-\U0002ffff]"
 )
 
-_turns = asyncio.Semaphore(AT_ONCE)
+
+def _stand_back() -> None:
+    if sys.platform == "linux":  # where a thread has a priority of its own, which the threads it starts inherit
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+_workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="paper", initializer=_stand_back)
 
 
 async def typeset(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
     """The PDF/UA-1 that `template` (a name in this folder) makes of `words`, dated `at`. Waits its turn."""
-    async with _turns:
-        return await run_in_threadpool(lay_out, template, words, at=at)
+    work = partial(lay_out, template, words, at=at)
+    return await asyncio.get_running_loop().run_in_executor(_workers, work)
 
 
 def lay_out(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
