@@ -337,7 +337,7 @@ def ledger(connection: Connection[Any], number: str, customer_id: UUID, account_
 
 def orders(connection: Connection[Any], number: str, customer_id: UUID, account_id: UUID) -> None:
     """Sixty orders of two lines."""
-    line = {"quantity": Decimal(3), "unit_price": Decimal("20.00"), "amount": Decimal("60.00")}
+    line: dict[str, Any] = {"quantity": Decimal(3), "unit_price": Decimal("20.00"), "amount": Decimal("60.00")}
     record_orders(
         connection,
         [
