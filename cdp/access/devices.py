@@ -5,6 +5,8 @@ The User-Agent header says far more than that; the rest is not kept.
 
 from typing import Final
 
+from cdp.languages import _
+
 UNKNOWN_DEVICE: Final = "Unknown browser"
 # The first that is found wins: every browser also claims to be the ones before it.
 _BROWSERS: Final = (
@@ -35,6 +37,14 @@ def device(user_agent: str) -> str:
     if browser and system:
         return f"{browser} on {system}"
     return browser or system or UNKNOWN_DEVICE
+
+
+def device_told(kept: str | None) -> str:
+    """What `device` found, as it was kept, in the language spoken."""
+    browser, on, system = (kept or UNKNOWN_DEVICE).partition(" on ")
+    if on:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return _("Unknown browser") if browser == UNKNOWN_DEVICE else browser
 
 
 def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str | None:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from cdp.access.devices import device_told
 from cdp.access.portal import LogoutRefused
 from extranet import languages
 from extranet.formats import FALLBACK_TIME_ZONE, formats_for
@@ -65,6 +66,7 @@ async def listing(visit: Visit) -> Response:
         sessions=await visit.portal.access.sessions_of(visit.request),
         security_url=url and f"{url}?{urlencode({'ui_locales': languages.spoken()})}",
         has_ended="ended" in visit.query,
+        device_told=device_told,
     )
 
 

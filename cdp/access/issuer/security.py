@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cdp.access.devices import UNKNOWN_DEVICE
+from cdp.access.devices import device_told
 from cdp.access.issuer.edge import Edge, form_fields
 from cdp.access.issuer.factors import (
     Factors,
@@ -253,7 +253,7 @@ class Security:
             has_script=True,
             person=who.person,
             factors=factors,
-            sessions=[{**row, "device": _device(row["device"]), "current": row["sid"] == who.sid} for row in sessions],
+            sessions=[{**row, "device": device_told(row["device"]), "current": row["sid"] == who.sid} for row in sessions],
             is_recent=_is_recent(who),
             challenge=challenge,
             options=options,
@@ -271,10 +271,6 @@ class Security:
 
 def _is_recent(who: SignedIn) -> bool:
     return datetime.now(UTC) - who.authenticated_at <= RECENT
-
-
-def _device(named: str | None) -> str:
-    return named if named and named != UNKNOWN_DEVICE else _("Unknown browser")
 
 
 def _said(done: str) -> str:
