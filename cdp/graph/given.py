@@ -18,6 +18,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLScalarType,
     ListValueNode,
+    NullValueNode,
     ObjectValueNode,
     Undefined,
     ValueNode,
@@ -92,6 +93,8 @@ def read(node: ValueNode | None, kind: GraphQLInputType, default: Any, variables
         if name in variables:
             return Given(kind, variables[name], (name,))
         return None if default is Undefined else Given(kind, default)
+    if isinstance(node, NullValueNode):
+        return Given(kind, None)
     inner = nullable(kind)
     if isinstance(node, ObjectValueNode) and isinstance(inner, GraphQLInputObjectType):
         given = {each.name.value: each.value for each in node.fields}

@@ -145,3 +145,9 @@ async def test_an_unknown_id_in_a_filter_finds_nothing(graph: Graph) -> None:
         result = await graph.execute(document, {"id": given}, EVERYTHING)
         assert result.data is not None
         assert len(result.data["customers"]["nodes"]) == found
+
+
+async def test_null_written_for_a_list_is_as_good_as_nothing(graph: Graph) -> None:
+    document = "{ accounts(first: 1, filter: {and: null}, orderBy: null) { nodes { number } } }"
+    result = await graph.execute(document, {}, EVERYTHING, today=TODAY)
+    assert (result.data, result.errors) == ({"accounts": {"nodes": [{"number": "K-1002"}]}}, [])
