@@ -114,3 +114,9 @@ SELECT pg_temp.id('0014', n), 'https://receiver.example/' || n, 0, 'client:x' FR
 INSERT INTO webhook_delivery (delivery_id, endpoint_id, seq, kind, occurred_at, body)
 SELECT pg_temp.id('0015', n), pg_temp.id('0014', 10 + n % 2 * 10), n, 'customer.changed', timestamptz '2026-06-01 08:00+00' + n * interval '1 minute', '{}'
 FROM generate_series(10, 40) AS n;
+INSERT INTO announcement (announcement_id, title, body, account_id, written_by, published_at)
+SELECT pg_temp.id('0016', n), 'For ' || n, 'To the people of account ' || n, pg_temp.id('0004', n), 'client:x', timestamptz '2026-06-01 08:00+00'
+FROM generate_series(10, 20, 10) AS n;
+INSERT INTO invite (invite_hash, invite_id, email, account_id, role, invited_by)
+SELECT decode(lpad(n::text, 64, '0'), 'hex'), pg_temp.id('0017', n), 'asked' || n || '@example.com', pg_temp.id('0004', n), 'viewer', 'client:x'
+FROM generate_series(10, 20, 10) AS n;
