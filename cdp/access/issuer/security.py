@@ -253,7 +253,9 @@ class Security:
             has_script=True,
             person=who.person,
             factors=factors,
-            sessions=[{**row, "device": device_told(row["device"]), "current": row["sid"] == who.sid} for row in sessions],
+            sessions=[
+                {**row, "device": device_told(row["device"]), "current": row["sid"] == who.sid} for row in sessions
+            ],
             is_recent=_is_recent(who),
             challenge=challenge,
             options=options,
