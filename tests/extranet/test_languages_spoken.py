@@ -15,7 +15,7 @@ from cdp.settings import load_settings
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
 from tests.extranet.test_browser import FINANCE, violations
-from tests.extranet.test_walks import HEADINGS, LOCALE_OF, speak
+from tests.extranet.test_walks import HEADINGS, LOCALE_OF, signed_in, speak
 from tests.tooling.provision import node_modules
 
 SIGN_IN = {"en": "Sign in", "es": "Iniciar sesión", "pl": "Zaloguj się", "pt": "Iniciar sessão"}
@@ -73,6 +73,16 @@ def test_the_issuer_speaks_as_the_extranet_asks_it_to(browser: Browser, site: Si
     page.locator("main form button").first.click()
     page.wait_for_url(f"{site.issuer}/idp/security")
     shows(page, axe, language, SECURITY[language])
+    context.close()
+
+
+@pytest.mark.usefixtures("speaking_english")
+def test_polish_is_set_in_one_font_from_the_first_page_on(browser: Browser, site: Site) -> None:
+    context = signed_in(browser, site, FINANCE, "pl")
+    page = context.new_page()
+    page.goto(f"{site.url}/orders")
+    slices = "[...document.fonts].filter(font => font.unicodeRange.startsWith('U+104')).map(font => font.status)"
+    assert page.evaluate(slices) == ["loaded", "loaded"]
     context.close()
 
 
