@@ -142,7 +142,8 @@ def _cases(connection: Connection[Any], accounts: dict[str, UUID], entries: dict
         found[number] = case_id
     connection.execute("SELECT set_config('cdp.member_id', '', true), set_config('cdp.account_id', '', true)")
     staff = Writer(author_id="client:desk")
-    assert reply(connection, found["K-1001"], "We look into it.", files=(), by=staff, moment=moment)
+    answered = reply(connection, found["K-1001"], "We look into it.", files=(), by=staff, moment=moment)
+    assert isinstance(answered, UUID)
     return found
 
 
