@@ -43,7 +43,7 @@ def operations(schema: GraphQLSchema, ids: list[str], *, deepest: int) -> list[t
     """Documents that need no variables, each with the type whose id stands for `$id` in it, "" where there is none.
 
     `ids`: foreign ids to be put wherever an id fits. `deepest`: how many relations a filter goes through; beyond the first type
-    one operator of each field is tried, and each kind of filter is gone through in one place.
+    one operator of each field is tried. Each kind of filter is gone through in one place, and begun in all others.
     """
     walk = _Walk(ids, deepest)
     assert schema.query_type is not None
@@ -76,7 +76,7 @@ def _parts(calls: list[str]) -> Iterator[list[str]]:
 class _Walk:
     def __init__(self, ids: list[str], deepest: int) -> None:
         self._ids = [f'"{each}"' for each in ids]
-        self._deepest = self._most = deepest
+        self._deepest = deepest
         self._gone_through: set[str] = set()
 
     def calls(self, name: str, field: GraphQLField) -> Iterator[str]:
@@ -90,8 +90,7 @@ class _Walk:
         below = _below(field)
         for argument, declared in field.args.items():
             kind = get_named_type(declared.type).name
-            self._deepest = 0 if kind in self._gone_through else self._most
-            again = self._most == 0 and kind in self._gone_through
+            again = kind in self._gone_through
             self._gone_through |= {kind} if argument == "filter" else set()
             for value in islice(self.values(declared.type, 0), 2 if again else None):
                 given = {**needed, argument: value}

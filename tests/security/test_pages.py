@@ -50,7 +50,7 @@ def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
 
 
 def prepare(url: str) -> None:
-    """Sign in a member of each role, invite somebody, and issue a statement as its page does."""
+    """Sign in a member of each role, invite and tell somebody something, and issue a statement as its page does."""
     with psycopg.connect(url) as connection:
         for number, role in enumerate(Role, start=1):
             connection.execute(
@@ -62,6 +62,11 @@ def prepare(url: str) -> None:
                 """INSERT INTO invite (invite_hash, invite_id, email, account_id, role, invited_by)
                 VALUES (%s, %s, 'x@example.com', %s, 'viewer', 'x')""",
                 (bytes([number]), uuid_of("0030", number), uuid_of("0004", number)),
+            )
+            connection.execute(
+                """INSERT INTO announcement (title, body, account_id, written_by, published_at)
+                VALUES ('Closed', 'On Friday', %s, 'x', '2026-06-30')""",
+                [uuid_of("0004", number)],
             )
         own = [uuid_of("0004", OWN)]
         connection.execute("SET session_replication_role = replica")
