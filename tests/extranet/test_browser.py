@@ -139,7 +139,7 @@ def test_everything_works_without_javascript(browser: Browser, site: Site) -> No
     page.get_by_role("button", name="Lusitânia Gráfica").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Lusitânia Gráfica")
     page.get_by_role("link", name="Orders", exact=True).click()
-    page.get_by_label("Number or your reference").fill("PO-88120")
+    page.get_by_label("Number, your reference or product").fill("PO-88120")
     page.get_by_label("Status").select_option("Delivered")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="SO-1001").click()

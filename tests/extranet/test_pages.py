@@ -519,7 +519,7 @@ def test_an_invoice_shows_what_it_is_for_and_what_was_set_against_it(site: Site)
     assert shown.one("h1").text == "Invoice INV-1"
     assert shown.one("p", class_="lede").text == "Partly paid 80 days late"
     assert shown.one("dl", class_="facts").text == (
-        "Date Aug 3, 2026 Due Sep 2, 2026 Your reference PO-88120 For =1+1 pallets Order SO-1001 Aug 1, 2026"
+        "Date Aug 3, 2026 Due Sep 2, 2026 Your reference PO-88120 Description =1+1 pallets Order SO-1001 Aug 1, 2026"
     )
     assert shown.one("dl").one("a").attributes["href"] == f"/orders/{order_id(site, 'SO-1001')}"
     settled = table(shown, "Payments and credits")
