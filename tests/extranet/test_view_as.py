@@ -117,7 +117,7 @@ def test_nothing_is_changed_and_no_file_taken_away(site: Site) -> None:
 def test_the_client_reads_who_looked_and_why(site: Site) -> None:
     with looking(site, reason="the quarterly talk") as browser:
         token = read(browser.get("/").text).all("input", name="csrf_token")[0].attributes["value"]
-        assert browser.post("/view-as/end", data={"csrf_token": token}).headers["location"] == "/signed-out"
+        assert browser.post("/end-view", data={"csrf_token": token}).headers["location"] == "/signed-out"
         assert browser.get("/").headers["location"].startswith("/sign-in")
     with site.as_member("admin@lusitania.example") as admin:
         told = [row[1:] for row in rows(read(admin.get("/activity?show=staff").text).one("table"))]
