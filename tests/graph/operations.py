@@ -155,6 +155,8 @@ class Drawing:
             found = get_named_type(self.schema.type_map[owner].fields[name].type).name  # type: ignore[attr-defined]
             ids = IDS.get((owner, name)) or [node_id(found, number) for number in (10, 12, 999)]
             return f'"{self.one(ids)}"'
+        if argument == "ageingEdges":
+            return "[15, 45, 75]"
         return str(self.one(TEXTS)) if argument == "text" else self.value(definition.type)
 
     def given(self, definition: Any, value: Any) -> str:

@@ -252,8 +252,8 @@ def test_who_was_removed_from_the_account_meanwhile_is_told_nothing(post: Post) 
 def test_letters_are_in_the_language_of_their_reader(post: Post) -> None:
     said = {
         BUYER: ("es-ES", "El pedido SO-1003 está en camino", "prometido para el 1 de diciembre de 2026"),
-        VIEWER: ("pt-PT", "A encomenda SO-1003 está a caminho", "prometido para 1 de dezembro de 2026"),
-        CLIENT: ("pl", "Zamówienie SO-1003 jest w drodze", "obiecane na 1 grudnia 2026"),
+        VIEWER: ("pt-PT", "A encomenda SO-1003 vai a caminho", "prometida para 1 de dezembro de 2026"),
+        CLIENT: ("pl", "Zamówienie SO-1003 jest w drodze", "termin dostawy 1 grudnia 2026"),
     }
     for email, (locale, _subject, _promise) in said.items():
         post.execute("UPDATE member SET locale = %s WHERE email = %s", locale, email)

@@ -77,7 +77,7 @@ PROMISED: dict[str, dict[str, str]] = {
         "manager": "Staff",
         "orders": "OrderConnection!",
         "ledger": "LedgerEntryConnection!",
-        "statement(kind: StatementKind!, from: Date, to: Date!, currency: Currency)": "Statement!",
+        "statement(kind: StatementKind!, from: Date, to: Date!, currency: Currency, ageingEdges: [Int!])": "Statement!",
     },
     "Order": {
         "id": "ID!",

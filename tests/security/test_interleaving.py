@@ -20,7 +20,7 @@ READ = "{ viewer { account { number orders { nodes { number account { number } }
 FAILS = '{ viewer { account { number statement(kind: OPEN_ITEM, to: "2026-06-30", currency: "ZZZ") { currency } } } }'
 FOREIGN = "query($id: ID!) { order(id: $id) { number } account(id: $id) { number } viewer { account { number } } }"
 SLOW = (
-    "{ viewer { account { "
+    "{ viewer { account { number "
     + " ".join(
         f"a{n}: orders(first: 100) {{ nodes {{ number lines(first: 50) {{ totalCount }} }} }}" for n in range(15)
     )
