@@ -23,7 +23,9 @@ TYPED_ID: Final = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
 NOW: Final = datetime(2026, 7, 1, 12, tzinfo=UTC)
 OF_A_SHAPE: Final = 4
 # What ends the session that the walk has, or belongs to nobody who is signed in.
-LEFT_ALONE: Final = {"/sign-out", "/sessions/end", "/sessions/end-all", "/account", "/sign-in", "/auth/callback"}
+LEFT_ALONE: Final = {
+    "/sign-out", "/sessions/end", "/sessions/end-all", "/end-view", "/account", "/sign-in", "/auth/callback",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
