@@ -75,6 +75,7 @@ def _late(world: World) -> Starlette:
 
 def problems(page: Page) -> list[str]:
     """What axe finds wrong. It runs through the debugger's door: the page itself allows no script."""
+    page.wait_for_load_state()
     source = (node_modules() / AXE).read_text(encoding="utf-8")
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": source})
@@ -86,6 +87,7 @@ def problems(page: Page) -> list[str]:
             "returnByValue": True,
         },
     )
+    assert "exceptionDetails" not in found, found["exceptionDetails"]
     told: list[str] = found["result"]["value"]
     return told
 
@@ -130,6 +132,7 @@ def look(page: Page, site: Site, width: int) -> None:
     secret = page.locator("code").inner_text().replace(" ", "")
     page.get_by_label("Six digits").fill("000000")
     page.get_by_role("button", name="Turn it on").click()
+    page.get_by_role("alert").wait_for()
     check()
     page.get_by_label("Six digits").fill(pyotp.TOTP(secret).now())
     page.get_by_role("button", name="Turn it on").click()
