@@ -47,6 +47,11 @@ ROLE_SCOPES: Final = MappingProxyType(
 )
 """Scopes of each role, inside the member's account and on fields open to members only."""
 
+ENTER: Final = "SELECT enter_account(%s, %s, %s)"
+"""Tells row-level security, until the transaction ends, whom it reads for; where they don't belong it reads for nobody. Goes with
+`entry`.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
@@ -66,13 +71,14 @@ class Member:
     """A person signed in to the extranet, in one account at a time.
 
     `is_looking`: somebody of the staff who sees what a member of this role sees, and changes nothing; `member_id` is then the
-    view's own, which no member has.
+    view's own, which no member has. `sites`: those whose orders they see, by name; None: of every site.
     """
 
     member_id: UUID
     account_id: UUID
     role: Role
     is_looking: bool = False
+    sites: tuple[str, ...] | None = None
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -93,10 +99,7 @@ class Anonymous:
 Viewer = Tool | Member | Anonymous
 
 
-def database_settings(viewer: Viewer) -> dict[str, str]:
-    """Transaction-local settings row-level security reads; empty strings mean nobody."""
-    if isinstance(viewer, Member):
-        who = str(viewer.member_id)
-        member, view = ("", who) if viewer.is_looking else (who, "")
-        return {"cdp.member_id": member, "cdp.view_id": view, "cdp.account_id": str(viewer.account_id)}
-    return {"cdp.member_id": "", "cdp.view_id": "", "cdp.account_id": ""}
+def entry(member: Member) -> tuple[UUID | None, UUID | None, UUID]:
+    """What ENTER is given: who, or else which view of staff, and the account."""
+    who, view = (None, member.member_id) if member.is_looking else (member.member_id, None)
+    return who, view, member.account_id

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from cdp.access.viewer import Member, Role
+from cdp.access.viewer import ENTER, Member, Role, entry
 from cdp.db.engine import connect
 from cdp.interact.case_files import GivenFile
 from cdp.interact.cases import CaseDraft, CaseKind, Moment, Promise, Writer, close, open_case, reply
@@ -61,7 +61,7 @@ def ask(database_url: str, emails: Sequence[str], *, now: datetime) -> None:
             return
         for asked in ASKED:
             _open(connection, asked, emails, now=now - timedelta(days=asked.days_ago, hours=4))
-        connection.execute("SELECT set_config('cdp.member_id', '', true), set_config('cdp.account_id', '', true)")
+        connection.execute(ENTER, (None, None, None))
         connection.execute("UPDATE case_message SET noticed_at = written_at")  # nobody waits for letters about these
 
 
@@ -76,13 +76,9 @@ def _open(connection: Connection[Any], asked: Asked, emails: Sequence[str], *, n
     if row is None:
         return
     member_id, account_id, manager = row
-    connection.execute(
-        "SELECT set_config('cdp.member_id', %s, true), set_config('cdp.account_id', %s, true)",
-        [str(member_id), str(account_id)],
-    )
-    member = Writer(
-        author_id=f"member:{member_id}", member=Member(member_id=member_id, account_id=account_id, role=asked.role)
-    )
+    by = Member(member_id=member_id, account_id=account_id, role=asked.role)
+    connection.execute(ENTER, entry(by))
+    member = Writer(author_id=f"member:{member_id}", member=by)
     staff = Writer(author_id="client:desk", name=manager)
     draft = CaseDraft(
         account_id=account_id,

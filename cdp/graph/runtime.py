@@ -34,7 +34,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from cdp.access.allowances import Allowance
-from cdp.access.viewer import Member, Viewer, database_settings
+from cdp.access.viewer import ENTER, Member, Viewer, entry
 from cdp.db.ids import prefix_of
 from cdp.errors import Unavailable
 from cdp.graph.compiler import Compiler
@@ -49,7 +49,6 @@ from cdp.limits import Limits
 
 PLANS_KEPT: Final = 2_000
 JSON_OID: Final = 114
-_SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
 _bounds: Final = WeakKeyDictionary[AsyncConnection[Any], int]()  # seconds that a statement may take there
 
 
@@ -321,10 +320,9 @@ async def _send(context: GraphContext, sql: str, parameters: list[Any], *, prepa
         await _bound(connection, context.limits.seconds)
         if not isinstance(context.viewer, Member):
             return await _fetch(connection, sql, parameters, prepare=prepare)
-        settings = database_settings(context.viewer)
         async with connection.pipeline():
             await connection.execute("BEGIN READ ONLY")
-            await connection.execute(_SET, (list(settings), list(settings.values())))
+            await connection.execute(ENTER, entry(context.viewer))
             cursor = AsyncRawCursor(connection)
             await cursor.execute(sql, parameters, prepare=prepare)
             await connection.execute("COMMIT")

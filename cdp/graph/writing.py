@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.errors import LockNotAvailable, OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
-from cdp.access.viewer import Member, Viewer, database_settings
+from cdp.access.viewer import ENTER, Member, Viewer, entry
 from cdp.db.engine import Role, connect
 from cdp.errors import Unavailable
 from cdp.settings import Settings
@@ -24,7 +24,7 @@ MOST_AT_ONCE: Final = 8
 LOCK_SECONDS: Final = 10
 WORK_SECONDS: Final = 60
 _LIMITER: Final = anyio.CapacityLimiter(MOST_AT_ONCE)
-_SET: Final = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
+_BOUND: Final = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Writing:
         return await anyio.to_thread.run_sync(lambda: self._run(work, viewer), limiter=_LIMITER)
 
     def _run(self, work: Callable[[Connection[Any]], T], viewer: Viewer | None) -> T:
-        bounds = {"lock_timeout": f"{LOCK_SECONDS}s", "statement_timeout": f"{WORK_SECONDS}s"}
-        settings = {**bounds, **(database_settings(viewer) if viewer else {})}
         try:
             with connect(self.database_url, self.role) as connection:
                 if isinstance(viewer, Member) and viewer.is_looking:
                     connection.execute("SET TRANSACTION READ ONLY")
-                connection.execute(_SET, (list(settings), list(settings.values())))
+                connection.execute(_BOUND, (f"{LOCK_SECONDS}s", f"{WORK_SECONDS}s"))
+                if isinstance(viewer, Member):
+                    connection.execute(ENTER, entry(viewer))
                 return work(connection)
         except (LockNotAvailable, QueryCanceled, OperationalError) as error:
             raise Unavailable(retry_after_seconds=5) from error

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection, errors
 
-from cdp.access.viewer import Member, Role, database_settings
+from cdp.access.viewer import ENTER, Member, Role, entry
 from cdp.db.engine import connect, open_pool
 from tests.access.world import NORD, SUED, World
 
@@ -71,8 +71,7 @@ def as_member(
     connection: Connection[Any], member_id: UUID | None, account_id: UUID | None, role: Role = Role.VIEWER
 ) -> None:
     viewer = Member(member_id=member_id or uuid4(), account_id=account_id or uuid4(), role=role)
-    for name, value in database_settings(viewer).items():
-        connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+    connection.execute(ENTER, entry(viewer))
 
 
 def everything(connection: Connection[Any]) -> dict[str, str]:
@@ -121,12 +120,28 @@ def test_without_a_membership_there_is_nothing(filled: World, name: str | None, 
         assert connection.execute("SELECT * FROM current_accounts()").fetchall() == []
 
 
-def test_a_revoked_membership_closes_the_wall_even_inside_a_transaction(filled: World) -> None:
+@pytest.mark.parametrize("taken", ["DELETE FROM membership", "UPDATE member SET disabled_at = now()"])
+def test_who_no_longer_belongs_enters_no_transaction(filled: World, taken: str) -> None:
+    with connect(filled.url, "cdp_portal", autocommit=True) as connection:
+        with connection.transaction():
+            as_member(connection, filled.members["fina"], filled.accounts[NORD])
+            assert str(filled.accounts[NORD]) in everything(connection)["ledger_entry"]
+        filled.execute(f"{taken} WHERE member_id = %s", filled.members["fina"])
+        with connection.transaction():
+            as_member(connection, filled.members["fina"], filled.accounts[NORD])
+            assert set(everything(connection).values()) == {"(None,)"}
+
+
+def test_who_is_refused_entry_has_left_where_they_were(filled: World) -> None:
     with connect(filled.url, "cdp_portal") as connection:
-        as_member(connection, filled.members["fina"], filled.accounts[NORD])
-        assert str(filled.accounts[NORD]) in everything(connection)["ledger_entry"]
-        filled.execute("DELETE FROM membership WHERE member_id = %s", filled.members["fina"])
+        as_member(connection, filled.members["bodo"], filled.accounts[NORD])
+        as_member(connection, filled.members["bodo"], filled.accounts[SUED])
         assert set(everything(connection).values()) == {"(None,)"}
+        names = ["member_id", "view_id", "account_id", "member_role"]
+        told = connection.execute(
+            "SELECT array_agg(current_setting('cdp.' || name)) FROM unnest(%s::text[]) AS name", [names]
+        )
+        assert told.fetchone() == (["", "", "", ""],)
 
 
 def test_the_switcher_is_told_the_members_own_accounts(world: World) -> None:
@@ -233,8 +248,7 @@ async def test_two_hundred_interleaved_requests_on_two_connections_leak_nothing(
     async def ask(connection: AsyncConnection[Any], name: str, number: str, fate: str) -> None:
         viewer = Member(member_id=filled.members[name], account_id=filled.accounts[number], role=Role.FINANCE)
         async with connection.transaction():
-            for setting, value in database_settings(viewer).items():
-                await connection.execute("SELECT set_config(%s, %s, true)", [setting, value])
+            await connection.execute(ENTER, entry(viewer))
             await asyncio.sleep(chance.random() / 500)
             if fate == "fails":
                 await connection.execute("SELECT 1 / 0")

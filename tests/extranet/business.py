@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from cdp.access.passwords import hash_password
-from cdp.access.viewer import Member, Role
+from cdp.access.viewer import ENTER, Member, Role, entry
 from cdp.db.locks import hold_customers_exclusive
 from cdp.db.statements import load_statements
 from cdp.interact.case_files import GivenFile
@@ -133,14 +133,11 @@ def _cases(connection: Connection[Any], accounts: dict[str, UUID], entries: dict
         assert row
         member = Member(member_id=row[0], account_id=draft.account_id, role=Role.CLIENT_ADMIN)
         # As the company's own role, which is not told who the member is: the number is the account's next all the same.
-        connection.execute(
-            "SELECT set_config('cdp.member_id', %s, true), set_config('cdp.account_id', %s, true)",
-            [str(row[0]), str(draft.account_id)],
-        )
+        connection.execute(ENTER, entry(member))
         case_id = open_case(connection, draft, by=Writer(author_id=f"member:{row[0]}", member=member), moment=moment)
         assert isinstance(case_id, UUID)
         found[number] = case_id
-    connection.execute("SELECT set_config('cdp.member_id', '', true), set_config('cdp.account_id', '', true)")
+    connection.execute(ENTER, (None, None, None))
     staff = Writer(author_id="client:desk")
     answered = reply(connection, found["K-1001"], "We look into it.", files=(), by=staff, moment=moment)
     assert isinstance(answered, UUID)

@@ -7,7 +7,7 @@ import httpx2
 import psycopg
 import pytest
 
-from cdp.access.viewer import Scope, Tool
+from cdp.access.viewer import ENTER, Scope, Tool
 from cdp.db.ids import format_id, parse_id, time_ordered_id
 from cdp.interact.case_files import EICAR
 from cdp.schema import open_graph
@@ -307,10 +307,7 @@ def test_the_database_lets_nobody_at_the_door_write_beyond_their_own(site: Site)
         def as_buyer(statement: str, *values: object) -> int:
             with connection.transaction():
                 connection.execute("SET LOCAL ROLE cdp_portal")
-                connection.execute(
-                    "SELECT set_config('cdp.member_id', %s, true), set_config('cdp.account_id', %s, true)",
-                    [str(member), str(own)],
-                )
+                connection.execute(ENTER, (member, None, own))
                 return connection.execute(statement.encode(), values).rowcount
 
         assert as_buyer("SELECT 1 FROM customer_case WHERE case_id = %s", of_buyer) == 1

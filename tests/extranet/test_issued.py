@@ -13,7 +13,7 @@ import httpx2
 import psycopg
 import pytest
 
-from cdp.access.viewer import Member, Role
+from cdp.access.viewer import ENTER, Member, Role
 from cdp.db.engine import connect
 from cdp.db.ids import format_id, parse_id, time_ordered_id
 from cdp.ledger.entries import EntryRecord, record_entries
@@ -219,10 +219,7 @@ def test_the_database_lets_nobody_at_the_door_change_or_forge_one(site: Site) ->
         def as_member(statement: str, *values: object, account: UUID = own) -> int:
             with connection.transaction():
                 connection.execute("SET LOCAL ROLE cdp_portal")
-                connection.execute(
-                    "SELECT set_config('cdp.member_id', %s, true), set_config('cdp.account_id', %s, true)",
-                    [str(member[0]), str(account)],
-                )
+                connection.execute(ENTER, (member[0], None, account))
                 return connection.execute(statement, values).rowcount
 
         for statement in (

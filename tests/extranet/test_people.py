@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from cdp.access.viewer import Member, Role, database_settings
+from cdp.access.viewer import ENTER, Member, Role, entry
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from tests.extranet.business import PASSWORD
@@ -258,8 +258,7 @@ def test_the_database_asks_again_who_it_is(site: Site) -> None:
     for who, account in ((FINANCE, own), (ADMIN, other), (OTHER, own)):
         with connect(site.database_url, "cdp_portal") as connection:
             viewer = Member(member_id=ids[who], account_id=account, role=Role.CLIENT_ADMIN)
-            for name, value in database_settings(viewer).items():
-                connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+            connection.execute(ENTER, entry(viewer))
             for call, values in (
                 ("portal_set_member_role(%s, 'client_admin')", [ids[FINANCE]]),
                 ("portal_remove_member(%s)", [ids["buyer@lusitania.example"]]),

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from cdp.access.unsubscribing import read_unsubscribe_token, unsubscribe_url
-from cdp.access.viewer import Member, Role, database_settings
+from cdp.access.viewer import ENTER, Member, Role, entry
 from cdp.db.engine import connect
 from cdp.interact.preferences import Frequency, LetterChoice, letter_choices
 from cdp.settings import Settings, load_settings
@@ -172,8 +172,7 @@ def test_nobody_consents_for_somebody_else(site: Site) -> None:
     me, other = member_id(site, BUYER), member_id(site, FINANCE)
     with connect(site.database_url, "cdp_portal") as connection:
         viewer = Member(member_id=me, account_id=site.business.accounts["K-1001"], role=Role.BUYER)
-        for name, value in database_settings(viewer).items():
-            connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        connection.execute(ENTER, entry(viewer))
         assert connection.execute("SELECT DISTINCT member_id FROM consent_record").fetchall() in ([], [(me,)])
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(

@@ -9,7 +9,7 @@ import httpx2
 import psycopg
 import pytest
 
-from cdp.access.viewer import Anonymous, Member, Role, Scope, Tool, database_settings
+from cdp.access.viewer import ENTER, Anonymous, Member, Role, Scope, Tool, entry
 from cdp.db.engine import connect
 from cdp.db.ids import format_id
 from cdp.schema import open_graph
@@ -202,8 +202,7 @@ def test_the_database_lets_a_view_write_nothing(site: Site) -> None:
     assert writable == guarded, "a table that members add to needs the policy nobody_writes_while_looking"
     with connect(site.database_url, "cdp_portal") as connection:
         viewer = Member(member_id=row[0], account_id=row[1], role=Role.CLIENT_ADMIN, is_looking=True)
-        for name, value in database_settings(viewer).items():
-            connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        connection.execute(ENTER, entry(viewer))
         assert connection.execute("SELECT number FROM account").fetchall() == [("K-1001",)]
         assert connection.execute("SELECT code FROM portal_invite('x', 'y@z.example', 'viewer', 0, 0)").fetchone() == (
             "not_client_admin",

@@ -15,7 +15,7 @@ from joserfc.jwk import RSAKey
 
 from cdp.access.people import NewClient, create_client, create_member, create_staff
 from cdp.access.sealing import digest, unseal
-from cdp.access.viewer import Member, Role, Scope
+from cdp.access.viewer import ENTER, Member, Role, Scope
 from cdp.app import create_app
 from cdp.db.engine import Role as DatabaseRole
 from cdp.db.engine import connect
@@ -355,10 +355,10 @@ def test_who_is_disabled_has_no_session_and_the_database_shows_them_nothing(offi
     assert told["disabledAt"] is not None
     assert told["sessions"] == []
     with connect(office.database_url, "cdp_portal") as connection:
-        connection.execute("SELECT set_config('cdp.member_id', %s, true)", [str(UUID(who[4:]))])
-        connection.execute("SELECT set_config('cdp.account_id', %s, true)", [uuid_of("0004", ACCOUNT[1])])
+        connection.execute(ENTER, (UUID(who[4:]), None, uuid_of("0004", ACCOUNT[1])))
         assert connection.execute("SELECT count(*) FROM account").fetchone() == (0,)
         office.do("memberEnable", "member { disabledAt }", memberId=who)
+        connection.execute(ENTER, (UUID(who[4:]), None, uuid_of("0004", ACCOUNT[1])))
         assert connection.execute("SELECT count(*) FROM account").fetchone() == (1,)
 
 
