@@ -77,11 +77,14 @@ Expression = Callable[[Row], ColumnElement[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Where an edge leads: a fresh FROM element, the condition that ties it to the parent, and its order."""
+    """Where an edge leads: a fresh FROM element, the condition that ties it to the parent, and its order. `count`: how many
+    rows there are, where the parent knows it, of which the viewer may see all or none.
+    """
 
     source: FromClause
     where: tuple[ColumnElement[bool], ...] = ()
     order: tuple[Term, ...] | None = None
+    count: ColumnElement[int] | None = None
 
 
 Kind = Literal["value", "one", "list", "page", "mixed", "by_place"]

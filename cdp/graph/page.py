@@ -175,6 +175,8 @@ class _Builder:
             part = literal_column(rows.name) if self.rows_are_nodes else rows.c[f"part{position}"]
             return func.coalesce(self._in_order(func.json_agg, part, rows), EMPTY_LIST)
         if name == "totalCount":
+            if self.found.count is not None and "filter" not in self.page.arguments:
+                return self.found.count
             counted = self._matching(self.page.found(), [func.count().label("_")])
             return counted.correlate(*self.compiler.rows).scalar_subquery()
         if name == "__typename":

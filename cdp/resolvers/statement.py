@@ -5,7 +5,7 @@ Every figure comes from `cdp.ledger.statement`, as sub-selects of the one statem
 
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Date, Integer, Text, cast, literal_column, null, select
+from sqlalchemy import ARRAY, ColumnElement, Date, Integer, Text, case, cast, literal_column, null, select
 
 from cdp.graph.compiler import Arguments
 from cdp.graph.declaration import Inline, Row, Rows, by
@@ -26,7 +26,7 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
         if "ageingEdges" in arguments
         else literal_column(f"'{{{','.join(map(str, statement.AGEING_EDGES))}}}'::integer[]", ARRAY(Integer))
     )
-    asked = (
+    given = (
         select(
             row.c.customer_id,
             row.c.account_id,
@@ -39,7 +39,7 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
         .correlate(row)
         .subquery()
     )
-    return Rows(asked)
+    return Rows(statement.asked(given).correlate(row).subquery())
 
 
 def opening(row: Row, _arguments: Arguments) -> Inline:
@@ -65,7 +65,9 @@ def total_credit(row: Row, _arguments: Arguments) -> Inline:
 def lines(row: Row, _arguments: Arguments) -> Rows:
     """Activity with running balance; none on an open-item statement."""
     found = statement.lines(row).order_by(None).subquery()
-    return Rows(found, (row.c.kind == "balance_forward",), ROW_ORDER)
+    shown = row.c.kind == literal_column("'balance_forward'", Text)
+    count = case((shown, statement.count(row)), else_=literal_column("0", Integer))
+    return Rows(found, (shown,), ROW_ORDER, count)
 
 
 def open_items(row: Row, _arguments: Arguments) -> Rows:

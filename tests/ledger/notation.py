@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection
 from psycopg.rows import dict_row
-from sqlalchemy import Date, FromClause, Select, Text, Uuid, bindparam, select, true
+from sqlalchemy import ColumnElement, Date, FromClause, Select, Text, Uuid, bindparam, select, true
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from cdp.ledger import statement
@@ -174,9 +174,10 @@ def figures_query() -> str:
 def wanted_row() -> FromClause:
     """The account and period as a FROM clause of one row, given as parameters."""
     types = {"customer_id": Uuid, "account_id": Uuid, "currency": Text, "from_on": Date, "to_on": Date}
-    return select(*(bindparam(f"wanted_{name}", type_=kind).label(name) for name, kind in types.items())).subquery(
-        "row"
-    )
+    parameters: list[ColumnElement[Any]] = [
+        bindparam(f"wanted_{name}", type_=kind).label(name) for name, kind in types.items()
+    ]
+    return statement.asked(select(*parameters).subquery("given")).subquery("row")
 
 
 def text_of(query: Select[Any]) -> str:
