@@ -360,7 +360,9 @@ def member(connection: Connection[Any], number: str, account_id: UUID, issuer: s
     assert row
     row = connection.execute(known["save_member"], {**who, "issuer": issuer, "subject": str(row[0])}).fetchone()
     assert row
-    connection.execute(known["save_membership"], {"account_id": account_id, "member_id": row[0], "role": "finance"})
+    connection.execute(
+        known["save_membership"], {"account_id": account_id, "member_id": row[0], "role": "finance", "sites": None}
+    )
 
 
 def mail(number: str) -> str:

@@ -52,12 +52,20 @@ SELECT member_id FROM membership WHERE account_id = %(account_id)s AND role = 'c
 ORDER BY member_id FOR UPDATE;
 
 -- name: role
--- A member's role in an account.
-SELECT role FROM membership WHERE account_id = %(account_id)s AND member_id = %(member_id)s FOR UPDATE;
+-- A member's role in an account, and the sites that they are limited to there.
+SELECT role, sites FROM membership WHERE account_id = %(account_id)s AND member_id = %(member_id)s FOR UPDATE;
 
 -- name: set_role
 -- Give a member another role in an account.
 UPDATE membership SET role = %(role)s WHERE account_id = %(account_id)s AND member_id = %(member_id)s;
+
+-- name: set_sites
+-- Limit a member to sites of an account, or (NULL) let them see every one.
+UPDATE membership SET sites = %(sites)s WHERE account_id = %(account_id)s AND member_id = %(member_id)s;
+
+-- name: sites_problem
+-- Why somebody in a role can't be limited to sites of an account; NULL when they can.
+SELECT sites_problem(%(account_id)s, %(role)s, %(sites)s, %(held)s) AS code;
 
 -- name: remove_membership
 -- End a membership, and its sessions.
@@ -106,9 +114,10 @@ SELECT client_id, name, auth_method, grant_types, redirect_uris, scopes, trusted
 FROM oauth_client ORDER BY name, client_id;
 
 -- name: members
--- Members by e-mail, of one account or (NULL) of all, with their accounts and roles.
+-- Members by e-mail, of one account or (NULL) of all, with their accounts, roles, and sites where they are limited to some.
 SELECT member.member_id, member.email, member.name, member.disabled_at,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('account', account_key.number, 'role', role) ORDER BY account_key.number), '[]')
+    (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('account', account_key.number, 'role', role, 'sites', sites))
+            ORDER BY account_key.number), '[]')
         FROM membership JOIN account_key USING (account_id) WHERE membership.member_id = member.member_id) AS accounts
 FROM member
 WHERE %(number)s::text IS NULL OR member_id IN (

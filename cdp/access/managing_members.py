@@ -5,7 +5,7 @@ A member is whom an issuer calls by a subject, never an e-mail. An account that 
 record, under the account it concerns, with what was before; personal data is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from cdp.access.allowances import take_now
 from cdp.access.audit import Actor, record
 from cdp.access.people import invite_member
+from cdp.access.sites import read_sites, site_mistake, unfit_sites
 from cdp.access.viewer import Role
 from cdp.db.ids import format_id
 from cdp.db.statements import load_statements
@@ -42,6 +43,12 @@ class SessionEnded:
     member_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Belonging:
+    role: Role
+    sites: list[str] | None
+
+
 class MemberDesk:
     """Where members are administered by `actor`."""
 
@@ -49,9 +56,17 @@ class MemberDesk:
         self._connection = connection
         self._actor = actor
 
-    def invite(self, *, email: str, account_id: UUID, role: Role, rate: Rate | None = None) -> Invited | Mistake:
-        """Invite somebody into an account: once, for 72 hours, for this e-mail. `rate` is each inviter's and each
-        account's; beyond it raises TooManyRequests.
+    def invite(
+        self,
+        *,
+        email: str,
+        account_id: UUID,
+        role: Role,
+        sites: Collection[str] | None = None,
+        rate: Rate | None = None,
+    ) -> Invited | Mistake:
+        """Invite somebody into an account: once, for 72 hours, for this e-mail; to see every site, or these alone. `rate` is
+        each inviter's and each account's; beyond it raises TooManyRequests.
         """
         row = self._row("account_exists", account_id=account_id)
         if row is None:
@@ -60,6 +75,9 @@ class MemberDesk:
             checked = validate_email(email, check_deliverability=False)
         except EmailNotValidError:
             return Mistake(code="email_invalid", message="This is no e-mail address.", field=("email",))
+        if mistake := self._unfit(account_id, role, sites):
+            return mistake
+        limit = read_sites(sites)
         take_now(self._connection, rate, "invites by", self._actor.key)
         take_now(self._connection, rate, "invites to", str(account_id))
         secret = invite_member(
@@ -68,8 +86,9 @@ class MemberDesk:
             account_number=row["number"],
             role=role,
             invited_by=self._actor.actor,
+            sites=limit,
         )
-        self._note("member_invited", None, account_id, role=role.value)
+        self._note("member_invited", None, account_id, role=role.value, **({} if limit is None else {"sites": limit}))
         return Invited(secret=secret, account_id=account_id)
 
     def set_role(self, member_id: UUID, account_id: UUID, role: Role) -> UUID | Mistake:
@@ -79,9 +98,24 @@ class MemberDesk:
             return before
         if role is not Role.CLIENT_ADMIN and (mistake := self._last_admin(member_id, account_id)):
             return mistake
-        if before is not role:
+        if mistake := self._unfit(account_id, role, before.sites, held=before.sites):
+            return mistake
+        if before.role is not role:
             self._do("set_role", member_id=member_id, account_id=account_id, role=role.value)
-            self._note("member_role_changed", member_id, account_id, before=before.value, after=role.value)
+            self._note("member_role_changed", member_id, account_id, before=before.role.value, after=role.value)
+        return member_id
+
+    def set_sites(self, member_id: UUID, account_id: UUID, sites: Collection[str] | None) -> UUID | Mistake:
+        """Limit a member to the orders of these sites of an account, or (None) let them see every one."""
+        before = self._membership(member_id, account_id)
+        if isinstance(before, Mistake):
+            return before
+        if mistake := self._unfit(account_id, before.role, sites, held=before.sites):
+            return mistake
+        after = read_sites(sites)
+        if after != before.sites:
+            self._do("set_sites", member_id=member_id, account_id=account_id, sites=after)
+            self._note("member_sites_changed", member_id, account_id, before=before.sites, after=after)
         return member_id
 
     def remove(self, member_id: UUID, account_id: UUID) -> UUID | Mistake:
@@ -92,7 +126,7 @@ class MemberDesk:
         if mistake := self._last_admin(member_id, account_id):
             return mistake
         self._do("remove_membership", member_id=member_id, account_id=account_id)
-        self._note("member_removed", member_id, account_id, before=before.value)
+        self._note("member_removed", member_id, account_id, before=before.role.value)
         return member_id
 
     def disable(self, member_id: UUID) -> UUID | Mistake:
@@ -140,12 +174,20 @@ class MemberDesk:
         self._do("end_issuer_sessions", subject=member["subject"])
         return int(row["count"]) if row else 0
 
-    def _membership(self, member_id: UUID, account_id: UUID) -> Role | Mistake:
+    def _membership(self, member_id: UUID, account_id: UUID) -> "_Belonging | Mistake":
         row = self._row("role", member_id=member_id, account_id=account_id)
         if row is None:
             message = "There is no such member of this account."
             return Mistake(code="membership_not_found", message=message, field=("memberId",))
-        return Role(row["role"])
+        return _Belonging(role=Role(row["role"]), sites=row["sites"])
+
+    def _unfit(
+        self, account_id: UUID, role: Role, sites: Collection[str] | None, held: list[str] | None = None
+    ) -> Mistake | None:
+        if mistake := unfit_sites(sites):
+            return mistake
+        row = self._row("sites_problem", account_id=account_id, role=role.value, sites=read_sites(sites), held=held)
+        return site_mistake(row["code"]) if row and row["code"] else None
 
     def _last_admin(self, member_id: UUID, account_id: UUID) -> Mistake | None:
         admins = self._connection.execute(_SQL["lock_admins"], {"account_id": account_id}).fetchall()

@@ -159,12 +159,23 @@ def move_issuer(connection: Connection[Any], *, former: str, issuer: str) -> Non
     connection.execute(_SQL["move_staff"], {"former": former, "issuer": issuer})
 
 
-def invite_member(connection: Connection[Any], *, email: str, account_number: str, role: Role, invited_by: str) -> str:
-    """The secret of a new invite's link: single use, 72 hours, for this e-mail. Raises NoAccountWithNumber."""
+def invite_member(
+    connection: Connection[Any],
+    *,
+    email: str,
+    account_number: str,
+    role: Role,
+    invited_by: str,
+    sites: Sequence[str] | None = None,
+) -> str:
+    """The secret of a new invite's link: single use, 72 hours, for this e-mail. `sites` are known to fit (`sites_problem`); None:
+    every one. Raises NoAccountWithNumber.
+    """
     account_id = account_by_number(connection, account_number)
     secret = new_secret()
     invite = {"invite": digest(secret), "email": _normal(email), "account_id": account_id, "role": role.value}
-    connection.execute(_SQL["save_invite"], {**invite, "invited_by": invited_by})
+    limit = None if sites is None else list(sites)
+    connection.execute(_SQL["save_invite"], {**invite, "invited_by": invited_by, "sites": limit})
     return secret
 
 

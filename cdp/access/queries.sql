@@ -14,7 +14,7 @@ SELECT portal_open_session(
 
 -- name: session_by_cookie
 -- The live session with this cookie's hash, its member, and the accounts they may choose.
-SELECT member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at
+SELECT member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at, sites
 FROM portal_session(%(session)s);
 
 -- name: sessions_by_cookie
@@ -53,20 +53,21 @@ ON CONFLICT (issuer, subject) DO UPDATE SET email = excluded.email, name = exclu
 RETURNING member_id;
 
 -- name: save_memberships
--- Let a member into accounts, by number; answers the numbers that exist.
+-- Let a member into accounts, by number; answers the numbers that exist. A limit to sites stays, where the role can have one.
 WITH wanted AS (
     SELECT account_key.account_id, wanted.number, wanted.role
     FROM unnest(%(numbers)s::text[], %(roles)s::text[]) AS wanted (number, role) JOIN account_key USING (number)
 ), saved AS (
     INSERT INTO membership (account_id, member_id, role) SELECT account_id, %(member_id)s, role FROM wanted
-    ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role
+    ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role,
+        sites = CASE WHEN excluded.role IN ('buyer', 'viewer') THEN membership.sites END
 )
 SELECT number FROM wanted;
 
 -- name: save_membership
--- Let a member into an account, or change their role in it.
-INSERT INTO membership (account_id, member_id, role) VALUES (%(account_id)s, %(member_id)s, %(role)s)
-ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role;
+-- Let a member into an account, limited to sites or (NULL) not, or change what they are there.
+INSERT INTO membership (account_id, member_id, role, sites) VALUES (%(account_id)s, %(member_id)s, %(role)s, %(sites)s)
+ON CONFLICT (account_id, member_id) DO UPDATE SET role = excluded.role, sites = excluded.sites;
 
 -- name: account_by_number
 -- The account with this number.
@@ -94,8 +95,8 @@ UPDATE staff SET issuer = %(issuer)s WHERE issuer = %(former)s;
 
 -- name: save_invite
 -- Keep an invite for an account.
-INSERT INTO invite (invite_hash, email, account_id, role, invited_by)
-VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s);
+INSERT INTO invite (invite_hash, email, account_id, role, invited_by, sites)
+VALUES (%(invite)s, %(email)s, %(account_id)s, %(role)s, %(invited_by)s, %(sites)s);
 
 -- name: withheld
 -- What tokens that have not expired may not do: ids and families of access tokens, and OAuth clients, that are refused; OAuth

@@ -30,6 +30,7 @@ class Session:
 
     `csrf_token` belongs in a hidden field `csrf_token` of every form that changes something; it is written anew at each
     request. `authenticated_at`: when the person last proved who they are, by the issuer's word; long ago when it does not say.
+    `sites`: those whose orders they see, by name; None: of every site.
     `looking_for` is the reason for which somebody of the staff, whose name and e-mail these are, sees what a member of this role
     sees; None for members.
     """
@@ -44,6 +45,7 @@ class Session:
     csrf_token: str
     accounts: tuple[AccountChoice, ...]
     authenticated_at: datetime
+    sites: tuple[str, ...] | None = None
     looking_for: str | None = None
 
     @property
@@ -54,6 +56,7 @@ class Session:
             account_id=self.account_id,
             role=self.role,
             is_looking=self.looking_for is not None,
+            sites=self.sites,
         )
 
     @property
@@ -80,7 +83,7 @@ class OpenSession:
 
 def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
     """A session from a row of `session_by_cookie`."""
-    member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at = row
+    member_id, name, email, locale, time_zone, account_id, role, accounts, authenticated_at, sites = row
     return Session(
         member_id=member_id,
         name=name,
@@ -91,6 +94,7 @@ def read_session(row: tuple[Any, ...], *, csrf_token: str) -> Session:
         role=Role(role),
         csrf_token=csrf_token,
         authenticated_at=authenticated_at,
+        sites=None if sites is None else tuple(sites),
         accounts=tuple(
             AccountChoice(
                 account_id=UUID(choice["account_id"]),

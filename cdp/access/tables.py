@@ -26,6 +26,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cdp.db.metadata import at, in_one_place, metadata, new_id, reference
 
+_SITES = "Sites whose orders they see, by name; NULL: of every one"
+_SITES_FIT = "sites IS NULL OR (role IN ('buyer', 'viewer') AND cardinality(sites) > 0)"
+
 source = Table(
     "source",
     metadata,
@@ -114,7 +117,9 @@ membership = Table(
     Column("role", Text, nullable=False),
     at("created_at", now=True),
     Column("last_signed_in_at", DateTime(timezone=True), comment="When a session last opened the account"),
+    Column("sites", ARRAY(Text), comment=_SITES),
     CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    CheckConstraint(_SITES_FIT, name="sites_fit_the_role"),
     Index("membership_by_member_id", "member_id"),
     info=reference(),
 )
@@ -168,7 +173,9 @@ invite = Table(
     at("created_at", now=True),
     at("accepted_at", nullable=True),
     Column("invite_id", Uuid, nullable=False, server_default=text("new_id()"), comment="Names it; opens nothing"),
+    Column("sites", ARRAY(Text), comment=_SITES),
     CheckConstraint("role IN ('client_admin', 'finance', 'buyer', 'viewer')", name="role_is_known"),
+    CheckConstraint(_SITES_FIT, name="sites_fit_the_role"),
     UniqueConstraint("invite_id", name="invite_has_one_invite_id"),
     Index("invite_by_account_id", "account_id"),
     info=reference(),

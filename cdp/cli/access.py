@@ -79,6 +79,9 @@ def invite_a_member(
     email: Annotated[str, typer.Argument(help="Whom the invitation is for.")],
     account: Annotated[str, typer.Option(help="Number of the account.", metavar="NO")],
     role: Annotated[Role, typer.Option(help="What they may see there.")],
+    site: Annotated[
+        list[str] | None, typer.Option(help="Site whose orders they will see, and no others; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a link that lets somebody into an account: once, within 72 hours."""
@@ -94,7 +97,8 @@ def invite_a_member(
         raise SettingsError(variable="CDP_OIDC_ISSUER", problem="is set: people are invited at that issuer.")
     with database(settings) as url, connect(url) as connection:
         account_id = account_by_number(connection, account)
-        made = done(MemberDesk(connection, OPERATOR).invite(email=email, account_id=account_id, role=role))
+        desk = MemberDesk(connection, OPERATOR)
+        made = done(desk.invite(email=email, account_id=account_id, role=role, sites=site or None))
     _tell({"link": f"{settings.issuer}/invite/{made.secret}", "email": email, "expires_hours": 72}, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""`cdp member list`, `role`, `remove`, `disable` and `enable`: who belongs to which account, as what."""
+"""`cdp member list`, `role`, `sites`, `remove`, `disable` and `enable`: who belongs to which account, as what."""
 
 import json
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def list_the_members(
 
     table = Table("e-mail", "name", "accounts", "state", box=None, pad_edge=False)
     for one in shown:
-        accounts = "\n".join(f"{each['account']} {each['role']}" for each in one["accounts"])
+        accounts = "\n".join(f"{each['account']} {each['role']}{_limit(each.get('sites'))}" for each in one["accounts"])
         table.add_row(one["email"], one["name"], accounts, "disabled" if one["disabled"] else "enabled")
     Console(soft_wrap=True).print(table)
 
@@ -65,6 +65,25 @@ def set_a_role(
 ) -> None:
     """Give a member another role in an account; its last client admin stays one."""
     _done(who, f"is {role.value}", lambda desk, one, number: desk.set_role(one, number, role), account, as_json=as_json)
+
+
+@member.command("sites")
+def set_the_sites(
+    who: Who,
+    account: Where,
+    site: Annotated[
+        list[str] | None, typer.Argument(help="Sites whose orders they see, as orders name them.", metavar="SITE")
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--every", help="Let them see every site.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Limit a buyer or viewer to the orders of some sites of an account, or let them see every one."""
+    if every == bool(site):
+        raise typer.BadParameter("Name sites, or give --every.")
+    sites = None if every else site
+    told = "sees every site" if every else f"sees {', '.join(site or ())}"
+    _done(who, told, lambda desk, one, number: desk.set_sites(one, number, sites), account, as_json=as_json)
 
 
 @member.command("remove")
@@ -83,6 +102,10 @@ def disable_a_member(who: Who, *, as_json: AsJson = False) -> None:
 def enable_a_member(who: Who, *, as_json: AsJson = False) -> None:
     """Let a disabled member in again."""
     _done(who, "enabled", lambda desk, one, _: desk.enable(one), as_json=as_json)
+
+
+def _limit(sites: list[str] | None) -> str:
+    return "" if sites is None else f" ({', '.join(sites)})"
 
 
 def _member_id(connection: Any, who: str) -> UUID:

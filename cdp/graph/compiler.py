@@ -63,6 +63,7 @@ from cdp.graph.refusal import (
     graphql_error,
 )
 from cdp.graph.selection import Fields, collect
+from cdp.graph.sites import SITES_NAME
 from cdp.graph.today import TODAY_NAME
 from cdp.limits import Limits
 
@@ -218,6 +219,8 @@ class Compiler:
     def _getter(self, name: str, constant: Any) -> Getter:
         if name == TODAY_NAME:
             return lambda execution: execution.today
+        if name == SITES_NAME:
+            return lambda execution: _sites(execution.viewer)
         return self._getters.get(name) or (lambda _execution: constant)
 
     # -- fields --------------------------------------------------------------------------------------------------------------
@@ -425,6 +428,12 @@ class Compiler:
         self.nodes += self._multiplier * size
         if self.nodes > self.limits.nodes:
             raise graphql_error(LimitExceeded(limit="nodes", asked=self.nodes, most=self.limits.nodes), nodes)
+
+
+def _sites(viewer: Viewer) -> list[str] | None:
+    """Sites that a viewer is limited to; None for whoever sees every site."""
+    sites = viewer.sites if isinstance(viewer, Member) else None
+    return None if sites is None else list(sites)
 
 
 def _leaf(column: ColumnElement[Any], kind: Any) -> ColumnElement[Any]:

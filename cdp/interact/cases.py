@@ -117,6 +117,7 @@ def open_case(connection: Connection[Any], draft: CaseDraft, *, by: Writer, mome
         "is_dispute": draft.is_dispute,
         "author_id": by.author_id,
         "author_name": name,
+        "sites": _sites(by),
         "now": moment.now,
     }
     row = connection.execute(_SQL["open_case"], given).fetchone()
@@ -190,12 +191,18 @@ def _find(connection: Connection[Any], case_id: UUID, by: Writer) -> _Home | Mis
         "role": me.role.value if me else None,
         "account_id": me.account_id if me else None,
         "member_id": me.member_id if me else None,
+        "sites": _sites(by),
     }
     row = connection.execute(_SQL["find_case"], given).fetchone()
     if row is None:
         return NO_CASE
     customer_id, account_id, status, messages = row
     return _Home(customer_id=customer_id, account_id=account_id, case_id=case_id, status=status, messages=messages)
+
+
+def _sites(by: Writer) -> list[str] | None:
+    """Sites that a member is limited to; None for whoever sees every one."""
+    return None if by.member is None or by.member.sites is None else list(by.member.sites)
 
 
 def _add(

@@ -26,7 +26,8 @@ WHERE account.account_id = %(account_id)s
     AND (%(entry_id)s::uuid IS NULL OR EXISTS (SELECT FROM ledger_entry AS named WHERE named.customer_id = account.customer_id
         AND named.account_id = account.account_id AND named.entry_id = %(entry_id)s))
     AND (%(order_id)s::uuid IS NULL OR EXISTS (SELECT FROM sales_order AS named WHERE named.customer_id = account.customer_id
-        AND named.account_id = account.account_id AND named.order_id = %(order_id)s))
+        AND named.account_id = account.account_id AND named.order_id = %(order_id)s
+        AND (%(sites)s::text[] IS NULL OR named.location = ANY (%(sites)s::text[]))))
 RETURNING customer_id;
 
 -- name: find_case
@@ -37,7 +38,10 @@ FROM customer_case AS found
 WHERE case_id = %(case_id)s AND (
     %(role)s::text IS NULL OR (account_id = %(account_id)s AND (
         %(role)s = 'client_admin' OR (%(role)s IN ('finance', 'buyer') AND member_id = %(member_id)s)
-        OR (%(role)s = 'finance' AND (kind = 'invoice_query' OR entry_id IS NOT NULL)))));
+        OR (%(role)s = 'finance' AND (kind = 'invoice_query' OR entry_id IS NOT NULL)))
+        AND (%(sites)s::text[] IS NULL OR (entry_id IS NULL AND (order_id IS NULL OR EXISTS (
+            SELECT FROM sales_order AS named WHERE named.customer_id = found.customer_id AND named.order_id = found.order_id
+                AND named.location = ANY (%(sites)s::text[])))))));
 
 -- name: add_message
 -- A message, or what happened, at the end of a case's thread.

@@ -18,7 +18,9 @@ WITH page AS MATERIALIZED (
     SELECT DISTINCT shipment.customer_id, shipment.account_id, shipment.shipment_id, membership.member_id
     FROM page
         JOIN shipment ON shipment.shipment_id = page.subject_id
+        JOIN sales_order ON sales_order.customer_id = shipment.customer_id AND sales_order.order_id = shipment.order_id
         JOIN membership ON membership.account_id = shipment.account_id AND membership.role = ANY (%(roles)s)
+            AND (membership.sites IS NULL OR sales_order.location = ANY (membership.sites))
     WHERE page.kind IN ('shipment.created', 'shipment.changed') AND page.data ->> 'status' = 'shipped'
         AND shipment.shipped_at >= %(since)s
 )

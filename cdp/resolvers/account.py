@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Text, Uuid, func, select
+from sqlalchemy import ColumnElement, Date, Text, Uuid, and_, any_, func, or_, select
 
 from cdp.access.tables import staff
 from cdp.db.ids import read_id
 from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Inline, Row, Rows
+from cdp.graph.sites import viewer_sites
 from cdp.graph.today import today
 from cdp.identify.tables import customer
 from cdp.ledger import statement as statements
@@ -22,6 +23,31 @@ def visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
     """A member sees what belongs to the account they are signed in to; serves every table with an account_id."""
     seen: ColumnElement[bool] = row.c.account_id == me.account_id
     return seen
+
+
+def at_own_site(order: Row) -> ColumnElement[bool]:
+    """An order is for a site that whoever asks sees: any or none, unless they are limited to some sites."""
+    return or_(viewer_sites().is_(None), order.c.location == any_(viewer_sites()))
+
+
+def visible_at_site(order: Row, me: MemberParameters) -> ColumnElement[bool]:
+    """A member sees the orders of their account, of the sites they are limited to where they are."""
+    return and_(visible(order, me), at_own_site(order))
+
+
+def visible_with_order(row: Row, me: MemberParameters) -> ColumnElement[bool]:
+    """What belongs to an order is seen by those who see the order."""
+    return and_(visible(row, me), or_(viewer_sites().is_(None), order_is_visible(row, me)))
+
+
+def order_is_visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
+    """Whether a member sees the order that a row names."""
+    held = sales_order.alias()
+    return (
+        select(held.c.order_id)
+        .where(held.c.customer_id == row.c.customer_id, held.c.order_id == row.c.order_id, visible_at_site(held, me))
+        .exists()
+    )
 
 
 def is_manager(row: Row, me: MemberParameters) -> ColumnElement[bool]:
@@ -69,12 +95,13 @@ def orders(row: Row, _arguments: Arguments) -> Rows:
 
 
 def open_orders(row: Row) -> ColumnElement[Any]:
-    """How many orders are neither delivered nor ended."""
+    """How many orders that whoever asks sees are neither delivered nor ended."""
     found = sales_order.alias()
     counted = select(func.count()).where(
         found.c.customer_id == row.c.customer_id,
         found.c.account_id == row.c.account_id,
         found.c.status.in_(("placed", "confirmed", "partly_shipped", "shipped")),
+        at_own_site(found),
     )
     return counted.correlate(row).scalar_subquery()
 
@@ -101,7 +128,7 @@ def currencies(row: Row) -> ColumnElement[Any]:
         .where(
             found.c.customer_id == row.c.customer_id,
             found.c.account_id == row.c.account_id,
-            found.c.currency != row.c.currency,
+            or_(found.c.currency < row.c.currency, found.c.currency > row.c.currency),  # unlike <>, ranges of an index
         )
         .order_by(found.c.currency)
         .correlate(row)
@@ -111,7 +138,7 @@ def currencies(row: Row) -> ColumnElement[Any]:
 
 
 def locations(row: Row) -> ColumnElement[Any]:
-    """Sites that orders of the account name, by name, as a JSON array; the first hundred."""
+    """Sites that orders of the account name, by name, as a JSON array; the first hundred of those that whoever asks sees."""
     found = sales_order.alias()
     named = (
         select(found.c.location)
@@ -120,6 +147,7 @@ def locations(row: Row) -> ColumnElement[Any]:
             found.c.customer_id == row.c.customer_id,
             found.c.account_id == row.c.account_id,
             found.c.location.is_not(None),
+            at_own_site(found),
         )
         .order_by(found.c.location)
         .limit(MOST_LOCATIONS)

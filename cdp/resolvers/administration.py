@@ -111,6 +111,7 @@ def people_of_account(row: Row, _arguments: Arguments) -> Rows:
         found.c.account_id,
         found.c.member_id,
         found.c.role,
+        found.c.sites,
         found.c.created_at,
         found.c.last_signed_in_at,
         person.c.name,

@@ -7,14 +7,22 @@ from sqlalchemy import ColumnElement, Uuid, and_, func, or_, select
 from cdp.access.tables import staff
 from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Row, Rows
+from cdp.graph.sites import viewer_sites
 from cdp.interact.tables import case_file, case_message, customer_case
 from cdp.ledger.tables import ledger_entry, sales_order
+from cdp.resolvers.account import order_is_visible
 
 
 def visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
-    """A client admin sees all cases of the account; finance those about the ledger, and their own; a buyer their own."""
+    """A client admin sees all cases of the account; finance those about the ledger, and their own; a buyer their own; of these,
+    whoever is limited to sites those about no document, or an order that they see.
+    """
     return and_(
         row.c.account_id == me.account_id,
+        or_(
+            viewer_sites().is_(None),
+            and_(row.c.entry_id.is_(None), or_(row.c.order_id.is_(None), order_is_visible(row, me))),
+        ),
         or_(
             me.role == "client_admin",
             and_(me.role.in_(("finance", "buyer")), row.c.member_id == me.member_id),

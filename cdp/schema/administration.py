@@ -61,6 +61,7 @@ class Membership:
 
     account_id: strawberry.ID = scalar(resolvers.account_id, "The account.", filters=True)
     role: MemberRole = scalar("role", "What they may see there.", filters=True)
+    sites: list[str] | None = scalar("sites", "Sites whose orders they see; null: of every one.")
     since: datetime = scalar("created_at", "When they were let in.", filters=True)
 
 
@@ -119,6 +120,7 @@ class AccountPerson:
     name: str = scalar("name", "Name.", filters=True, orders=True)
     email: str = scalar("email", "E-mail address.", filters=True, orders=True)
     role: MemberRole = scalar("role", "What they may see.", filters=True)
+    sites: list[str] | None = scalar("sites", "Sites whose orders they see; null: of every one.")
     since: datetime = scalar("created_at", "When they were let in.", filters=True)
     last_signed_in_at: datetime | None = scalar(
         "last_signed_in_at",
@@ -142,6 +144,7 @@ class AccountInvite:
     id: strawberry.ID = node_id("inv", "invite_id")
     email: str = scalar("email", "Whom it is for; nobody else can accept it.", filters=True)
     role: MemberRole = scalar("role", "What they will see.", filters=True)
+    sites: list[str] | None = scalar("sites", "Sites whose orders they will see; null: of every one.")
     invited_at: datetime = scalar("created_at", "When they were invited.")
     expires_at: datetime = scalar(resolvers.expires_at, "Until when it can be accepted.")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LazyAccount = Annotated["Account", strawberry.lazy("cdp.schema.account")]
 LazyCustomer = Annotated["Customer", strawberry.lazy("cdp.schema.customer")]
-OF_THE_ACCOUNT = account_resolvers.visible
+WITH_ITS_ORDER = account_resolvers.visible_with_order
 
 
 @strawberry.enum(description="Where an order stands.")
@@ -83,7 +83,7 @@ class OrderEventKind(enum.Enum):
     table=order_line,
     key=("line_no",),
     order=(by("line_no"),),
-    visible=OF_THE_ACCOUNT,
+    visible=WITH_ITS_ORDER,
 )
 class OrderLine:
     """One line of an order. Default order: line number."""
@@ -108,7 +108,7 @@ class OrderLine:
     table=shipment_line,
     key=("line_no",),
     order=(by("line_no"),),
-    visible=OF_THE_ACCOUNT,
+    visible=WITH_ITS_ORDER,
 )
 class ShipmentLine:
     """What one shipment holds of an order line."""
@@ -126,7 +126,7 @@ class ShipmentLine:
     key=("shipment_id",),
     order=(by("number"),),
     prefix="shp",
-    visible=OF_THE_ACCOUNT,
+    visible=WITH_ITS_ORDER,
 )
 class Shipment(Node):
     """One parcel or load of an order."""
@@ -150,7 +150,7 @@ class Shipment(Node):
     table=order_event,
     key=("entry_key",),
     order=(by("occurred_at"),),
-    visible=OF_THE_ACCOUNT,
+    visible=account_resolvers.visible,  # reached through its order alone
 )
 class OrderEvent:
     """One entry of an order's timeline."""
@@ -174,7 +174,7 @@ class OrderEvent:
     key=("order_id",),
     order=(by("placed_at", descending=True),),
     prefix="ord",
-    visible=OF_THE_ACCOUNT,
+    visible=account_resolvers.visible_at_site,
     by_id=resolvers.by_id,
 )
 class Order(Node):

@@ -58,6 +58,7 @@ class Viewer:
     client_id: str | None = strawberry.field(description="The OAuth client of a tool.")
     acting_for: str | None = strawberry.field(description="The staff person a tool acts for.")
     role: str | None = strawberry.field(description="A member's role in the account.")
+    sites: list[str] | None = strawberry.field(description="Sites whose orders a member sees; null: of every one.")
     account: Account | None = one(
         account_resolvers.of_member,
         "The account a member is signed in to.",
@@ -80,6 +81,7 @@ def _viewer(info: strawberry.Info) -> Viewer:
     made.client_id = viewer.client_id if isinstance(viewer, Tool) else None
     made.acting_for = viewer.acting_for if isinstance(viewer, Tool) else None
     made.role = viewer.role.value if isinstance(viewer, Member) else None
+    made.sites = list(viewer.sites) if isinstance(viewer, Member) and viewer.sites is not None else None
     return made
 
 

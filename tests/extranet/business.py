@@ -316,5 +316,5 @@ def _member(connection: Connection[Any], email: str, name: str, roles: dict[UUID
     row = connection.execute(known["save_member"], member).fetchone()
     assert row
     for account_id, role in roles.items():
-        values = {"account_id": account_id, "member_id": row[0], "role": role}
+        values = {"account_id": account_id, "member_id": row[0], "role": role, "sites": None}
         connection.execute(known["save_membership"], values)

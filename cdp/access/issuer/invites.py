@@ -30,12 +30,13 @@ class NotTheInvited(Invalid):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenInvite:
     """An invite that can be accepted. `is_known`: the person has a password already, and proves it instead of choosing
-    one.
+    one. `sites`: those whose orders they will see; None: of every site.
     """
 
     email: str
     account_id: UUID
     role: str
+    sites: list[str] | None
     name: str
     is_known: bool
 
@@ -82,6 +83,6 @@ async def accept_invite(
         cursor = await connection.execute(_MEMBERS["save_member"], {**member, "locale": person["locale"]})
         row = await cursor.fetchone()
         membership = {"account_id": invite.account_id, "member_id": row[0] if row else None, "role": invite.role}
-        await connection.execute(_MEMBERS["save_membership"], membership)
+        await connection.execute(_MEMBERS["save_membership"], {**membership, "sites": invite.sites})
         await note(connection, "invite_accepted", actor=str(user_id), account_id=invite.account_id)
     return invite

@@ -251,7 +251,7 @@ SELECT pg_advisory_xact_lock(hashtext('cdp signing key'));
 
 -- name: open_invite
 -- An invite that can still be accepted, and the name of its account.
-SELECT invite.email, invite.account_id, invite.role, account.name,
+SELECT invite.email, invite.account_id, invite.role, invite.sites, account.name,
     EXISTS (SELECT FROM idp_user WHERE idp_user.email = invite.email) AS is_known
 FROM invite JOIN account USING (account_id)
 WHERE invite_hash = %(invite)s AND accepted_at IS NULL AND invite.created_at >= now() - interval '72 hours';
@@ -260,7 +260,7 @@ WHERE invite_hash = %(invite)s AND accepted_at IS NULL AND invite.created_at >= 
 -- Use an invite up; no row when somebody was faster.
 UPDATE invite SET accepted_at = now()
 WHERE invite_hash = %(invite)s AND accepted_at IS NULL AND created_at >= now() - interval '72 hours'
-RETURNING email, account_id, role;
+RETURNING email, account_id, role, sites;
 
 -- name: note
 -- Append to the audit record.

@@ -40,6 +40,21 @@ class MemberInviteInput:
     account_id: strawberry.ID = strawberry.field(description="The account.")
     email: str = strawberry.field(description="Whom the invitation is for; nobody else can accept it.")
     role: MemberRole = strawberry.field(description="What they may see there.")
+    sites: list[str] | None = strawberry.field(
+        default=None,
+        description="Sites whose orders they will see, as orders name them; null: of every site. For buyers and viewers.",
+    )
+
+
+@strawberry.input(description="Sites that a member is limited to.")
+class MemberSetSitesInput:
+    """Input of memberSetSites."""
+
+    member_id: strawberry.ID = strawberry.field(description="The member.")
+    account_id: strawberry.ID = strawberry.field(description="In which account.")
+    sites: list[str] | None = strawberry.field(
+        description="Sites whose orders they see from now on, as orders name them; null: of every site."
+    )
 
 
 @strawberry.input(description="Another role of a member.")
@@ -104,7 +119,9 @@ async def _invite(
     rate, role = read_rate(settings.rate_invites), Role[input.role.name]
 
     def write(connection: Connection[Any]) -> Any:
-        return MemberDesk(connection, actor).invite(email=input.email, account_id=account_id, role=role, rate=rate)
+        return MemberDesk(connection, actor).invite(
+            email=input.email, account_id=account_id, role=role, sites=input.sites, rate=rate
+        )
 
     outcome = await work(info, write)
     if isinstance(outcome, Mistake):
@@ -122,7 +139,7 @@ async def _invite_to_own(info: strawberry.Info, viewer: Member, input: MemberInv
             mistake = await work(
                 info,
                 lambda connection: own_people.invite(
-                    connection, email=input.email, role=Role[input.role.name], settings=settings
+                    connection, email=input.email, role=Role[input.role.name], settings=settings, sites=input.sites
                 ),
             )
         except LetterRefused:
@@ -150,7 +167,7 @@ async def _withdraw(
 async def _of_own(
     info: strawberry.Info,
     viewer: Member,
-    input: "MemberSetRoleInput | MemberRemoveInput",
+    input: "MemberSetRoleInput | MemberSetSitesInput | MemberRemoveInput",
     act: Callable[[Connection[Any], UUID], Mistake | None],
 ) -> MemberPayload:
     """What a client admin does to somebody of their account; another account is as good as none."""
@@ -175,6 +192,17 @@ async def _set_role(
     if isinstance(viewer, Member):
         return await _of_own(info, viewer, input, lambda connection, who: own_people.set_role(connection, who, role))
     return await _of_account(info, input, lambda desk, *ids: desk.set_role(*ids, role))
+
+
+async def _set_sites(
+    info: strawberry.Info,
+    input: Annotated[MemberSetSitesInput, strawberry.argument(description="Whose, where, which.")],
+) -> MemberPayload:
+    sites = input.sites
+    viewer: Viewer = authorise(info, scope=Scope.ADMIN, roles=_OWN_ROLES)
+    if isinstance(viewer, Member):
+        return await _of_own(info, viewer, input, lambda connection, who: own_people.set_sites(connection, who, sites))
+    return await _of_account(info, input, lambda desk, *ids: desk.set_sites(*ids, sites))
 
 
 async def _remove(
@@ -218,7 +246,7 @@ async def _of_member(
 
 async def _of_account(
     info: strawberry.Info,
-    input: MemberSetRoleInput | MemberRemoveInput,
+    input: MemberSetRoleInput | MemberSetSitesInput | MemberRemoveInput,
     act: Callable[[MemberDesk, UUID, UUID], UUID | Mistake],
 ) -> MemberPayload:
     member_id, account_id = parse_id(input.member_id, "mem"), parse_id(input.account_id, "acc")
@@ -265,6 +293,11 @@ class MemberMutation:
     )
     member_set_role: MemberPayload | None = strawberry.field(
         resolver=_set_role, description=f"Gives a member another role in an account.{_ADMIN}{_OWN}"
+    )
+    member_set_sites: MemberPayload | None = strawberry.field(
+        resolver=_set_sites,
+        description="Limits a buyer or viewer to the orders of some sites of an account, with their shipments, papers and cases,"
+        f" or lets them see every one. What is of other sites closes at once.{_OWN}",
     )
     member_remove: MemberPayload | None = strawberry.field(
         resolver=_remove, description=f"Ends a membership, and its sessions at once.{_ADMIN}{_OWN}"
