@@ -78,7 +78,7 @@ def measure(database_url: str, folder: Path, told: list[Purchase], *, senders: i
         replay(client, told)
         acknowledged = time.perf_counter() - began
         with connect(database_url, autocommit=True) as connection:
-            while connection.execute("SELECT EXISTS (SELECT FROM inbox WHERE state = 'pending')").fetchone() == (True,):
+            while connection.execute("SELECT EXISTS (SELECT FROM waiting_message)").fetchone() == (True,):
                 time.sleep(0.05)
             seconds = time.perf_counter() - began
             row = connection.execute(

@@ -9,8 +9,8 @@ SELECT count(*) FROM signing_key WHERE retired_at IS NULL;
 -- name: inbox
 -- Acknowledged messages that wait, the age in seconds of the oldest (0 when none waits), and messages that failed.
 SELECT
-    (SELECT count(*) FROM inbox WHERE state = 'pending'),
-    (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 FROM inbox WHERE state = 'pending'),
+    (SELECT count(*) FROM waiting_message),
+    (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 FROM waiting_message),
     (SELECT count(*) FROM failed_message);
 
 -- name: webhooks

@@ -35,7 +35,7 @@ class Live:
 def wait_until_stitched(connection: psycopg.Connection[tuple[object, ...]], seconds: float = SETTLE_SECONDS) -> None:
     """Wait until no message is pending. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
-    while connection.execute("SELECT EXISTS (SELECT FROM inbox WHERE state = 'pending')").fetchone() != (False,):
+    while connection.execute("SELECT EXISTS (SELECT FROM waiting_message)").fetchone() != (False,):
         if time.monotonic() > deadline:
             raise TimeoutError("the worker has not caught up")
         time.sleep(0.02)

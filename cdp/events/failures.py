@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from cdp.db.statements import load_statements
 from cdp.errors import NotFound
+from cdp.events.queries import hold_lanes_of
 
 STATEMENTS: Final = load_statements("cdp.events", "failures.sql")
 STAGES: Final = ("decode", "identify", "project")
@@ -107,7 +108,11 @@ def failures_to_replay(connection: Connection[Any], which: Which, *, before: dat
 
 
 def replay(connection: Connection[Any], keys: Sequence[Key]) -> int:
-    """Put failed messages back to work and wake the stitchers; how many of them had failed."""
+    """Put failed messages back to work and wake the stitchers; how many of them had failed and didn't wait already.
+
+    Waits for stitchers that are at work on their lanes.
+    """
+    hold_lanes_of(connection, keys)
     connection.execute(STATEMENTS["announce_replay"])
     return connection.execute(STATEMENTS["replay_these"], _columns(keys)).rowcount
 

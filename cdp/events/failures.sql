@@ -48,16 +48,23 @@ ORDER BY failed_at, held.source_id, held.message_id
 LIMIT %(most)s;
 
 -- name: replay_these
--- Failed messages wait again.
-UPDATE inbox SET state = 'pending'
+-- Those of these messages, whose lanes the caller holds, that failed wait again, unless they do already.
+INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at, sender, visitor, mailbox)
+SELECT lane, seq, source_id, message_id, received_at, sender, visitor, mailbox
 FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
-WHERE inbox.source_id = wanted.source_id AND inbox.message_id = wanted.message_id AND inbox.state = 'failed';
+JOIN failed_message USING (source_id, message_id)
+JOIN inbox USING (source_id, message_id)
+ON CONFLICT (lane, seq) DO NOTHING;
 
 -- name: states_of
 -- How many of these messages are in each state.
-SELECT state, count(*)
-FROM inbox JOIN unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
-    USING (source_id, message_id)
+SELECT
+    CASE WHEN waiting.seq IS NOT NULL THEN 'pending' WHEN failed.source_id IS NOT NULL THEN 'failed' ELSE 'done' END AS state,
+    count(*)
+FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
+JOIN inbox USING (source_id, message_id)
+LEFT JOIN waiting_message AS waiting ON (waiting.lane, waiting.seq) = (inbox.lane, inbox.seq)
+LEFT JOIN failed_message AS failed ON (failed.source_id, failed.message_id) = (inbox.source_id, inbox.message_id)
 GROUP BY state;
 
 -- name: clock

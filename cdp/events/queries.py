@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -98,14 +99,17 @@ async def announce_messages(connection: AsyncConnection[Any]) -> None:
 
 
 def take_messages(connection: Connection[Any], *, most: int, most_lanes: int) -> list[InboxMessage]:
-    """Up to `most` pending messages of lanes that nobody else works on, in order of arrival; held until the
-    transaction ends.
+    """About `most` waiting messages of lanes that nobody else works on, the oldest of each, in order of arrival; they wait no
+    longer once the transaction commits.
     """
     given = {"lanes": LANES, "class_id": _LANE_LOCKS, "most": most_lanes}
     lanes = [lane for (lane,) in connection.execute(STATEMENTS["take_lanes"], given)]
     if not lanes:
         return []
-    rows = connection.execute(STATEMENTS["messages_to_stitch"], {"lanes": lanes, "most": most})
+    rows = connection.execute(
+        STATEMENTS["messages_to_stitch"], {"lanes": lanes, "most_of_each": -(-most // len(lanes))}
+    ).fetchall()
+    rows.sort(key=itemgetter(2))
     return [
         InboxMessage(source_id=source_id, message_id=message_id, seq=seq, received_at=received_at, body=body)
         for source_id, message_id, seq, received_at, body in rows
@@ -115,17 +119,7 @@ def take_messages(connection: Connection[Any], *, most: int, most_lanes: int) ->
 def finish_messages(
     connection: Connection[Any], messages: Sequence[InboxMessage], failures: dict[tuple[UUID, str], Failure]
 ) -> None:
-    """Mark messages done, or failed with the reason kept."""
-    if not messages:
-        return
-    connection.execute(
-        STATEMENTS["mark_messages"],
-        {
-            "source_ids": as_array([one.source_id for one in messages]),
-            "message_ids": as_array([one.message_id for one in messages]),
-            "states": as_array(["failed" if failures and one.key in failures else "done" for one in messages]),
-        },
-    )
+    """Keep why messages failed, and forget that others of them ever did."""
     if failures:
         connection.execute(
             STATEMENTS["put_failures"],
@@ -143,6 +137,15 @@ def finish_messages(
             STATEMENTS["forget_failures"],
             {"source_ids": [one.source_id for one in done], "message_ids": [one.message_id for one in done]},
         )
+
+
+def hold_lanes_of(connection: Connection[Any], keys: Collection[tuple[UUID, str]]) -> None:
+    """Hold the lanes of these messages, so that no stitcher takes any of them, until the transaction ends.
+
+    Waits for stitchers that are at work on these lanes; they wait for nobody's lane.
+    """
+    given = {"source_ids": [source_id for source_id, _ in keys], "message_ids": [message_id for _, message_id in keys]}
+    connection.execute(STATEMENTS["hold_lanes_of"], {**given, "class_id": _LANE_LOCKS})
 
 
 def _any_failures(connection: Connection[Any]) -> bool:

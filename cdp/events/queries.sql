@@ -1,15 +1,19 @@
 -- name: put_messages
 -- Acknowledged messages; one that is there already stays as it is. Those of one batch are received a microsecond apart, so
--- that messages without a time of their own keep the order in which they were told.
-INSERT INTO inbox (source_id, message_id, lane, body, received_at, sender, visitor, mailbox, introduces)
-SELECT
-    %(source_id)s, message_id, lane, body::json, now() + (place - 1) * interval '1 microsecond',
-    sender, visitor, mailbox, introduces
-FROM unnest(
-    %(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[], %(senders)s::int[], %(visitors)s::int[],
-    %(mailboxes)s::int[], %(introduces)s::int[]
-) WITH ORDINALITY AS told (message_id, lane, body, sender, visitor, mailbox, introduces, place)
-ON CONFLICT (source_id, message_id) DO NOTHING;
+-- that messages without a time of their own keep the order in which they were told. What is new waits to be stitched.
+WITH stored AS (
+    INSERT INTO inbox (source_id, message_id, lane, body, received_at, sender, visitor, mailbox, introduces)
+    SELECT
+        %(source_id)s, message_id, lane, body::json, now() + (place - 1) * interval '1 microsecond',
+        sender, visitor, mailbox, introduces
+    FROM unnest(
+        %(message_ids)s::text[], %(lanes)s::smallint[], %(bodies)s::text[], %(senders)s::int[], %(visitors)s::int[],
+        %(mailboxes)s::int[], %(introduces)s::int[]
+    ) WITH ORDINALITY AS told (message_id, lane, body, sender, visitor, mailbox, introduces, place)
+    ON CONFLICT (source_id, message_id) DO NOTHING
+    RETURNING lane, seq, source_id, message_id, received_at, sender, visitor, mailbox
+)
+INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at, sender, visitor, mailbox) SELECT * FROM stored;
 
 -- name: announce_messages
 -- Wake the stitchers when this transaction commits.
@@ -22,7 +26,7 @@ FROM (
     SELECT lane, oldest.seq
     FROM generate_series(0, %(lanes)s - 1) AS lane
     CROSS JOIN LATERAL (
-        SELECT seq FROM inbox WHERE inbox.lane = lane.lane AND state = 'pending' ORDER BY seq LIMIT 1
+        SELECT seq FROM waiting_message AS waiting WHERE waiting.lane = lane.lane ORDER BY seq LIMIT 1
     ) AS oldest
     ORDER BY oldest.seq
     OFFSET 0
@@ -31,36 +35,40 @@ WHERE pg_try_advisory_xact_lock(%(class_id)s, lane)
 LIMIT %(most)s;
 
 -- name: messages_to_stitch
--- The oldest pending messages of these lanes, in order of arrival, locked for this transaction.
-SELECT source_id, message_id, seq, received_at, body::text
-FROM inbox
-WHERE state = 'pending' AND lane = ANY (%(lanes)s)
-ORDER BY seq
-LIMIT %(most)s
-FOR UPDATE SKIP LOCKED;
+-- The oldest waiting messages of each of these lanes, which the caller holds; they wait no longer when this transaction commits.
+WITH taken AS (
+    DELETE FROM waiting_message WHERE ctid = ANY (ARRAY(
+        SELECT oldest.place
+        FROM unnest(%(lanes)s::smallint[]) AS held (lane)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM waiting_message WHERE lane = held.lane ORDER BY seq LIMIT %(most_of_each)s
+        ) AS oldest
+    ))
+    RETURNING source_id, message_id
+)
+SELECT source_id, message_id, seq, received_at, body::text FROM taken JOIN inbox USING (source_id, message_id);
 
 -- name: waiting_about
 -- Messages that wait and have one of these fingerprints, the oldest first, once for each kind of fingerprint; not locked.
-SELECT source_id, message_id, seq, received_at, body
+SELECT source_id, message_id, inbox.seq, inbox.received_at, inbox.body::text
 FROM (
-    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
-    WHERE state = 'pending' AND sender = ANY (%(names)s)
+    SELECT source_id, message_id, seq FROM waiting_message WHERE sender = ANY (%(names)s)
     UNION ALL
-    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
-    WHERE state = 'pending' AND visitor = ANY (%(names)s)
+    SELECT source_id, message_id, seq FROM waiting_message WHERE visitor = ANY (%(names)s)
     UNION ALL
-    SELECT source_id, message_id, seq, received_at, body::text FROM inbox
-    WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s)
+    SELECT source_id, message_id, seq FROM waiting_message WHERE mailbox = ANY (%(mailboxes)s)
+    ORDER BY seq
+    LIMIT %(most)s
 ) AS found
-ORDER BY seq
-LIMIT %(most)s;
+JOIN inbox USING (source_id, message_id)
+ORDER BY inbox.seq;
 
 -- name: anything_waits
 -- Whether a message waits that has one of these fingerprints.
 SELECT
-    EXISTS (SELECT FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s))
-    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s))
-    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s));
+    EXISTS (SELECT FROM waiting_message WHERE sender = ANY (%(names)s))
+    OR EXISTS (SELECT FROM waiting_message WHERE visitor = ANY (%(names)s))
+    OR EXISTS (SELECT FROM waiting_message WHERE mailbox = ANY (%(mailboxes)s));
 
 -- name: introductions
 -- What a visitor said of who they are, stitched or not, the latest first: their own messages, and nothing that follows from them.
@@ -70,21 +78,27 @@ WHERE introduces = %(fingerprint)s AND source_id = %(source_id)s AND body ->> 'a
 ORDER BY seq DESC
 LIMIT %(most)s;
 
--- name: hold_waiting
--- Of these messages those that wait, in order of arrival, locked for this transaction.
-SELECT source_id, message_id, seq, received_at, body::text
-FROM inbox
-JOIN unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
-    USING (source_id, message_id)
-WHERE state = 'pending'
-ORDER BY seq
-FOR UPDATE OF inbox;
+-- name: hold_lanes_of
+-- Hold the lanes of these messages until the transaction ends, one after the other in their order; waits for who holds them.
+SELECT pg_advisory_xact_lock(%(class_id)s, lane)
+FROM (
+    SELECT DISTINCT lane
+    FROM inbox JOIN unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
+        USING (source_id, message_id)
+    ORDER BY lane
+    OFFSET 0
+) AS lanes;
 
--- name: mark_messages
--- Messages are done, or failed.
-UPDATE inbox SET state = told.state
-FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[], %(states)s::text[]) AS told (source_id, message_id, state)
-WHERE inbox.source_id = told.source_id AND inbox.message_id = told.message_id;
+-- name: take_these
+-- Of these messages, whose lanes the caller holds, those that wait; they wait no longer when this transaction commits.
+WITH taken AS (
+    DELETE FROM waiting_message AS waiting
+    USING unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
+    JOIN inbox USING (source_id, message_id)
+    WHERE waiting.lane = inbox.lane AND waiting.seq = inbox.seq
+    RETURNING inbox.source_id, inbox.message_id, inbox.seq, inbox.received_at, inbox.body
+)
+SELECT source_id, message_id, seq, received_at, body::text FROM taken ORDER BY seq;
 
 -- name: put_failures
 -- Messages that could not be applied: stage, code and error; the error holds nothing of the message.
@@ -108,7 +122,7 @@ SELECT EXISTS (SELECT FROM failed_message);
 
 -- name: backlog
 -- Messages waiting, at most a million counted, and when the oldest came.
-SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox WHERE state = 'pending' LIMIT 1000000) AS waiting;
+SELECT count(*), min(received_at) FROM (SELECT received_at FROM waiting_message LIMIT 1000000) AS waiting;
 
 -- name: interaction_keys
 -- Interactions known under these keys of their sources.

@@ -1,8 +1,9 @@
-"""Tables of events: the inbox, the failed messages, and interactions.
+"""Tables of events: the inbox, which of its messages wait or failed, and interactions.
 
 The inbox holds every acknowledged message for ever, as received; its primary key makes deduplication exact and
-without a window. An interaction is one contact in one channel, keyed by the customer it is concluded to be from, with
-the profile it came through, which never changes.
+without a window, and no row of it is written again. A message has a row in `waiting_message` until it is stitched, and one
+in `failed_message` from when it fails until it is done. An interaction is one contact in one channel, keyed by the customer
+it is concluded to be from, with the profile it came through, which never changes.
 """
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cdp.db.metadata import at, by, by_customer, customer_key, metadata, new_id
+from cdp.db.metadata import at, by, by_customer, customer_key, in_one_place, metadata, new_id
 from cdp.db.record_keys import record_key_table
 
 inbox = Table(
@@ -37,19 +38,32 @@ inbox = Table(
     ),
     at("received_at", now=True),
     Column("body", JSON, nullable=False, comment="The message as received, with batch-level context merged in"),
-    Column("state", Text, nullable=False, server_default="pending"),
     Column("sender", Integer, comment="Fingerprint of the user id, else anonymous id"),
     Column("visitor", Integer, comment="Fingerprint of the anonymous id beside a user id"),
     Column("mailbox", Integer, comment="Fingerprint of the e-mail address it tells"),
     Column("introduces", Integer, comment="Fingerprint of the anonymous id whose person it names"),
-    CheckConstraint("state IN ('pending', 'done', 'failed')", name="state_is_known"),
-    Index("inbox_pending", "lane", "seq", postgresql_where=text("state = 'pending'")),
-    *(
-        Index(f"inbox_pending_by_{name}", name, postgresql_where=text(f"state = 'pending' AND {name} IS NOT NULL"))
-        for name in ("sender", "visitor", "mailbox")
-    ),
     Index("inbox_by_introduces", "introduces", "seq", postgresql_where=text("introduces IS NOT NULL")),
     info=by("message_id"),
+)
+
+waiting_message = Table(
+    "waiting_message",
+    metadata,
+    Column("lane", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="As in the inbox"),
+    Column("source_id", Uuid, nullable=False),
+    Column("message_id", Text, nullable=False),
+    at("received_at"),
+    Column("sender", Integer),
+    Column("visitor", Integer),
+    Column("mailbox", Integer),
+    *(
+        Index(f"waiting_message_by_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
+        for name in ("sender", "visitor", "mailbox")
+    ),
+    info=in_one_place(),
+    # It fills and empties all the time: to vacuum it is cheap while it is small, and keeps it small.
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "20000"},
 )
 
 failed_message = Table(

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, Connection
 
 from cdp.db.statements import load_statements
-from cdp.events.queries import InboxMessage
+from cdp.events.queries import InboxMessage, hold_lanes_of
 
 STATEMENTS: Final = load_statements("cdp.events")
 MOST_WAITING: Final = 500
@@ -58,13 +58,14 @@ def waiting_about(connection: Connection[Any], named: Iterable[Named]) -> list[I
     return list({message.key: message for message in found}.values())
 
 
-def hold_waiting(connection: Connection[Any], keys: Collection[tuple[UUID, str]]) -> list[InboxMessage]:
-    """Of these messages those that still wait, in order of arrival, held until the transaction ends.
+def take_waiting(connection: Connection[Any], keys: Collection[tuple[UUID, str]]) -> list[InboxMessage]:
+    """Of these messages those that still wait, in order of arrival; they wait no longer once the transaction commits.
 
-    Waits for a stitcher that is at work on them; what it finished is not among them.
+    Waits for stitchers that are at work on their lanes; what these finished is not among them.
     """
+    hold_lanes_of(connection, keys)
     given = {"source_ids": [source_id for source_id, _ in keys], "message_ids": [message_id for _, message_id in keys]}
-    return [_message(row) for row in connection.execute(STATEMENTS["hold_waiting"], given)]
+    return [_message(row) for row in connection.execute(STATEMENTS["take_these"], given)]
 
 
 async def introductions(connection: AsyncConnection[Any], source_id: UUID, anonymous_id: str) -> list[InboxMessage]:

@@ -14,9 +14,9 @@ WITH asked AS (
 SELECT
     customer.customer_id, customer.kind, customer.name, customer.email, customer.phone, customer.traits::text,
     customer.first_seen_at, customer.last_seen_at,
-    EXISTS (SELECT FROM inbox WHERE state = 'pending' AND sender = ANY (%(names)s::int[]))
-    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND visitor = ANY (%(names)s::int[]))
-    OR EXISTS (SELECT FROM inbox WHERE state = 'pending' AND mailbox = ANY (%(mailboxes)s::int[])) AS more_waits
+    EXISTS (SELECT FROM waiting_message WHERE sender = ANY (%(names)s::int[]))
+    OR EXISTS (SELECT FROM waiting_message WHERE visitor = ANY (%(names)s::int[]))
+    OR EXISTS (SELECT FROM waiting_message WHERE mailbox = ANY (%(mailboxes)s::int[])) AS more_waits
 FROM (SELECT (SELECT customer_id FROM owner) AS customer_id) AS found
 LEFT JOIN customer USING (customer_id);
 
@@ -43,11 +43,12 @@ CROSS JOIN LATERAL (
         array_agg(message_id) AS message_ids, array_agg(seq) AS seqs, array_agg(received_at) AS received_at,
         array_agg(body::text) AS bodies
     FROM (
-        SELECT message_id, seq, received_at, body FROM inbox
-        WHERE state = 'pending' AND sender = %(fingerprint)s AND source_id = %(source_id)s
-            AND body ->> 'userId' = %(user_id)s
-            AND (body ->> 'type' = 'identify' OR body -> 'context' -> 'traits' IS NOT NULL)
-        ORDER BY seq DESC
+        SELECT message_id, inbox.seq, inbox.received_at, inbox.body
+        FROM waiting_message AS waiting JOIN inbox USING (source_id, message_id)
+        WHERE waiting.sender = %(fingerprint)s AND source_id = %(source_id)s
+            AND inbox.body ->> 'userId' = %(user_id)s
+            AND (inbox.body ->> 'type' = 'identify' OR inbox.body -> 'context' -> 'traits' IS NOT NULL)
+        ORDER BY inbox.seq DESC
         LIMIT %(most)s
     ) AS latest
 ) AS waiting;

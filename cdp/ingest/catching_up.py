@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.events.queries import finish_messages
-from cdp.events.waiting import Named, hold_waiting, waiting_about
+from cdp.events.waiting import Named, take_waiting, waiting_about
 from cdp.identify.identifier import ANONYMOUS_ID, EMAIL, USER_ID
 from cdp.ingest.stitching import apply_or_halve, read
 
@@ -32,7 +32,7 @@ def catch_up(connection: Connection[Any], named: Sequence[Named]) -> int:
     connection.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
     keys = _keys_about(connection, named)
     # Held all at once and in order of arrival, so that two who catch up with the same messages wait, and never for one another.
-    messages = hold_waiting(connection, keys) if keys else []
+    messages = take_waiting(connection, keys) if keys else []
     if messages:
         readings, failures = read(connection, messages)
         hold_customers_exclusive(connection)

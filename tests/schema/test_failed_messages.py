@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from psycopg import Connection
 
 from cdp.access.viewer import READ_SCOPES, Member, Role, Scope, Tool
 from cdp.db.engine import connect
@@ -11,7 +10,7 @@ from cdp.db.ids import time_ordered_id
 from cdp.schema import open_graph
 from cdp.worker import drain
 from tests.ingest.door import make_sender
-from tests.worker.inbox import put
+from tests.worker.inbox import put, states
 
 ADMIN = Tool(client_id="ops", scopes=READ_SCOPES | {Scope.ADMIN})
 READER = Tool(client_id="desk", scopes=READ_SCOPES)
@@ -42,10 +41,6 @@ def url(database_url: str) -> str:
     put(database_url, till.source_id, [{"type": "page", "userId": "undefined", "messageId": "m2"}])
     drain(database_url)
     return database_url
-
-
-def states(connection: Connection[Any]) -> dict[str, str]:
-    return dict(connection.execute("SELECT message_id, state FROM inbox").fetchall())
 
 
 async def test_they_are_listed_with_what_was_sent(url: str) -> None:

@@ -115,12 +115,12 @@ def test_the_inbox_is_measured(database_url: str) -> None:
     execute(
         database_url,
         """
-        INSERT INTO inbox (source_id, message_id, lane, body, state, received_at)
-        SELECT gen_random_uuid(), n::text, 0, '{}', CASE WHEN n < 4 THEN 'pending' ELSE 'failed' END,
-            now() - interval '1 minute'
-        FROM generate_series(1, 5) AS n;
+        INSERT INTO inbox (source_id, message_id, lane, body, received_at)
+        SELECT gen_random_uuid(), n::text, 0, '{}', now() - interval '1 minute' FROM generate_series(1, 5) AS n;
+        INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
+        SELECT lane, seq, source_id, message_id, received_at FROM inbox WHERE message_id < '4';
         INSERT INTO failed_message (source_id, message_id, stage, code, error)
-        SELECT source_id, message_id, 'decode', 'x', 'x' FROM inbox WHERE state = 'failed'
+        SELECT source_id, message_id, 'decode', 'x', 'x' FROM inbox WHERE message_id >= '4'
         """,
     )
     found = figures(application(database_url))

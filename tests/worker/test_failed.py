@@ -15,7 +15,7 @@ from cdp.db.metadata import gather
 from cdp.worker import drain
 from tests.ingest.door import Sender, make_sender
 from tests.live import working
-from tests.worker.inbox import put
+from tests.worker.inbox import put, wait_again
 
 AT = "2026-03-01T10:00:00Z"
 
@@ -142,8 +142,8 @@ def test_told_again_once_or_twice_it_ends_in_the_same_state(desk: Desk, workers:
         after = desk.end_state()
         assert desk.told("failed", "replay", "--message-id", "o1") == {"replayed": 0, "done": 0, "failed": 0}
         # Told once more, by hand, though it is done: as if a replay was cut off behind its commit.
-        desk.database.execute("UPDATE inbox SET state = 'pending' WHERE message_id = 'o1'")
-        while desk.database.execute("SELECT 1 FROM inbox WHERE state = 'pending'").fetchone():
+        wait_again(desk.database, "o1")
+        while desk.database.execute("SELECT FROM waiting_message").fetchone() is not None:
             drain(desk.url)
     assert desk.end_state() == after
     totals = desk.database.execute("SELECT number, total FROM sales_order ORDER BY number").fetchall()
