@@ -145,7 +145,7 @@ async def _pdf(visit: Visit, found: Snapshot) -> bytes:
     lines = list(statement.lines.nodes) if statement.lines else []
     if len(lines) + len(statement.open_items or ()) + len(statement.unapplied_credits) > MOST_ON_PAPER:
         raise TooLongForPaper
-    words = paper_statement(
+    words = await paper_statement(
         answered,
         lines,
         statement,

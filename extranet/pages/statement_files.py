@@ -74,7 +74,7 @@ async def pdf(visit: Visit) -> Response:
     async for page in further(visit, asked, found):
         lines += page.lines.nodes
         last = page
-    words = paper_statement(answered, lines, last, formats=visit.formats, settings=visit.portal.settings)
+    words = await paper_statement(answered, lines, last, formats=visit.formats, settings=visit.portal.settings)
     made = await typeset("statement", words, at=visit.portal.now())
     return Response(made, media_type=PDF, headers=_attachment(answered, "pdf"))
 

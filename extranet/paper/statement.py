@@ -1,11 +1,13 @@
 """The statement as its template reads it: every figure and day already written as the reader's locale writes them.
 
-The rows are those of the page, in its order; the template lays out and computes nothing but page numbers.
+The rows are those of the page, in its order; the template lays out and computes nothing but page numbers. Rows are written some
+at a time, between which others get their turn.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from cdp.settings import Settings
 from extranet import languages, texts
@@ -23,10 +25,12 @@ from extranet.periods import Kind
 from extranet.statements import Answered
 from extranet.texts import _
 
+AT_ONCE: Final = 20
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
-def paper_statement(
+async def paper_statement(
     answered: Answered,
     lines: Sequence[StatementLine],
     last: Statement | FurtherStatement,
@@ -58,8 +62,8 @@ def paper_statement(
             "note": _("Unapplied credits are not in these figures; they stand below.") if found.unapplied_credits else "",
         },
         "brought_forward": _("Balance brought forward"),
-        "entries": paper.open_items(found.open_items or ()) if is_open_item else paper.entries(lines, last),
-        "unapplied": paper.unapplied(found.unapplied_credits),
+        "entries": await (paper.open_items(found.open_items or ()) if is_open_item else paper.entries(lines, last)),
+        "unapplied": await paper.unapplied(found.unapplied_credits),
         "pay_to": _("Pay to") if settings.seller_bank_details else "",
         "bank": [line.strip() for line in (settings.seller_bank_details or "").split(";")],
         "notice": _("This is not an invoice."),
@@ -111,12 +115,12 @@ class _Paper:
             (_("Closing balance"), closing),
         ]
 
-    def entries(self, lines: Iterable[StatementLine], last: Statement | FurtherStatement) -> dict[str, Any]:
+    async def entries(self, lines: Iterable[StatementLine], last: Statement | FurtherStatement) -> dict[str, Any]:
         rows = [
             self.row(line, due=line.due_on, order=line.order.number if line.order else None,
                      figures=(line.debit, line.credit, line.balance), disputed=line.disputed,
                      purchase_order=line.purchase_order)
-            for line in lines
+            async for line in in_turns(lines)
         ]  # fmt: skip
         return {
             "title": _("Entries"),
@@ -132,12 +136,12 @@ class _Paper:
             ),
         }  # fmt: skip
 
-    def open_items(self, items: Iterable[OpenItem]) -> dict[str, Any]:
+    async def open_items(self, items: Iterable[OpenItem]) -> dict[str, Any]:
         rows = [
             self.row(item, due=item.due_on, order=item.order.number if item.order else None, disputed=item.disputed,
                      figures=(item.original_amount, item.open_amount), purchase_order=item.purchase_order,
                      days_late=self.formats.number(item.days_late) if item.days_late else "")
-            for item in items
+            async for item in in_turns(items)
         ]  # fmt: skip
         return {
             "title": _("Open items"),
@@ -148,14 +152,18 @@ class _Paper:
             "total": None,
         }
 
-    def unapplied(self, credits_: Sequence[UnappliedCredit]) -> dict[str, Any] | None:
+    async def unapplied(self, credits_: Sequence[UnappliedCredit]) -> dict[str, Any] | None:
         if not credits_:
             return None
+        rows = [
+            self.row(credit, figures=(credit.original_amount, credit.open_amount))
+            async for credit in in_turns(credits_)
+        ]
         return {
             "title": _("Unapplied credits"),
             "note": _("Payments and credit notes not yet set against an invoice. They are part of the balance."),
             "columns": [_("Date"), _("Document"), _("Original"), _("Unapplied")],
-            "rows": [self.row(credit, figures=(credit.original_amount, credit.open_amount)) for credit in credits_],
+            "rows": rows,
         }
 
     def row(
@@ -182,6 +190,14 @@ class _Paper:
             "due": self.formats.day(due) if due else "",
             "figures": [*([] if days_late is None else [days_late]), *(self.amount(figure) for figure in figures)],
         }
+
+
+async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items, with a turn for whoever else waits for the event loop every `AT_ONCE` of them."""
+    for place, item in enumerate(items, start=1):
+        yield item
+        if place % AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def party(name: str, tax_id: str | None) -> dict[str, str]:

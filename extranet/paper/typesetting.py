@@ -2,8 +2,9 @@
 
 Words are JSON that the template reads as strings, so nothing a client or a system wrote is ever markup. The compiler's root is
 a folder made for the one document with nothing but the template in it; no template imports a package, so nothing is fetched.
-Laying out runs in threads of its own, few at a time, which typst lets the others run beside and which, where the system lets a
-thread say so, stand back behind whoever waits for a page.
+Nobody who waits for a page is held up: one document is laid out at a time, in a thread that typst lets the others run beside and
+that, where the system lets a thread say so, stands back behind all of them. What is Python's is done before, in a thread that
+doesn't: one that stood back while it holds the interpreter would have everybody wait for it.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from typing import Any, Final
 import typst
 
 HERE: Final = Path(__file__).parent
-AT_ONCE: Final = 2
-NICE: Final = 10
+AT_ONCE: Final = 1
+NICE: Final = 19
 _UNPRINTABLE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufff0-\uffff\ue000-\uf8ff\ud800-\udfff]|[^\u0000-\U0002ffff]"
 )
@@ -42,12 +43,16 @@ _workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="paper", initializer=_
 
 async def typeset(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
     """The PDF/UA-1 that `template` (a name in this folder) makes of `words`, dated `at`. Waits its turn."""
-    work = partial(lay_out, template, words, at=at)
-    return await asyncio.get_running_loop().run_in_executor(_workers, work)
+    text = await asyncio.to_thread(_written, words)
+    return await asyncio.get_running_loop().run_in_executor(_workers, partial(_lay_out, template, text, at=at))
 
 
 def lay_out(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
     """The same, here and now. The same words and instant make the same bytes. Raises typst.TypstError for a template's fault."""
+    return _lay_out(template, _written(words), at=at)
+
+
+def _lay_out(template: str, words: str, *, at: datetime) -> bytes:
     with TemporaryDirectory(prefix="paper-") as folder:
         root = Path(folder)
         source = root / "main.typ"
@@ -57,7 +62,7 @@ def lay_out(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
             root=root,
             font_paths=_fonts(),
             ignore_system_fonts=True,
-            sys_inputs={"words": json.dumps(printable(words))},
+            sys_inputs={"words": words},
             pdf_standards="ua-1",
             timestamp=at.replace(microsecond=0),  # typst knows whole seconds
             package_path=root,
@@ -75,6 +80,10 @@ def printable(words: Any) -> Any:
         case list() | tuple():
             return [printable(value) for value in words]
     return words
+
+
+def _written(words: Mapping[str, Any]) -> str:
+    return json.dumps(printable(words))
 
 
 @cache
