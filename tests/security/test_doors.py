@@ -49,7 +49,7 @@ def test_a_token_in_the_address_opens_nothing(door: tuple[httpx2.Client, str], p
         answer = http.request(method, address, params={name: token, "query": "{ viewer { kind } }"})
         assert answer.status_code == 401, (name, answer.text)
         assert token not in answer.text
-    answer = http.request(method, address, cookies={"access_token": token, "sid": token})
+    answer = http.request(method, address, headers={"Cookie": f"access_token={token}; sid={token}"})
     assert answer.status_code == 401, answer.text
 
 
