@@ -16,7 +16,7 @@ TEST_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test lint format schema messages bench bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls provision clean
+.PHONY: help demo test lint format schema messages bench bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls bench-extranet provision clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -54,7 +54,7 @@ messages: $(VENV)/.installed-test  ## bring the translations of pages and letter
 				-i $(VENV)/$$package.pot -l $$language -o $$file || exit 1; \
 		done || exit 1; done
 
-bench: bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls  ## every benchmark; each prints a table and, last, one JSON object
+bench: bench-cdnow bench-graphql bench-ingest bench-identify bench-match bench-walls bench-extranet  ## every benchmark; each prints a table and, last, one JSON object
 
 bench-cdnow: $(VENV)/.installed-test  ## replay the whole CDNOW file through the tracking API
 	@$(BIN)/python -m bench.cdnow
