@@ -174,14 +174,15 @@ SELECT * FROM unnest(
     %(channels)s::text[], %(divisions)s::text[], %(locations)s::text[], %(occurred_at)s::timestamptz[],
     %(durations)s::int[], %(properties)s::jsonb[], %(suspects)s::boolean[]
 )
-ON CONFLICT (customer_id, interaction_id) DO NOTHING;
+ON CONFLICT (customer_id, occurred_at, interaction_id) DO NOTHING;
 
 -- name: rehome_interactions
 -- Interactions follow the profile they came through.
 WITH moved AS (
     DELETE FROM interaction AS held
     USING unnest(%(profile_ids)s::uuid[], %(old)s::uuid[], %(new)s::uuid[]) AS move (profile_id, old, new)
-    WHERE held.customer_id = move.old AND held.profile_id = move.profile_id
+    -- The customers' contacts are gone through once, however many of their profiles move.
+    WHERE held.customer_id = ANY (%(old)s) AND held.customer_id = move.old AND held.profile_id = move.profile_id
     RETURNING move.new, held.*
 )
 INSERT INTO interaction (

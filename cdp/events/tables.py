@@ -12,10 +12,12 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -95,7 +97,7 @@ interaction = Table(
     Column("channel", Text, nullable=False),
     Column("division", Text),
     Column("location", Text),
-    at("occurred_at"),
+    Column("occurred_at", DateTime(timezone=True), primary_key=True),
     Column("duration_seconds", Integer),
     Column("properties", JSONB, nullable=False, server_default="{}"),
     Column(
@@ -103,8 +105,8 @@ interaction = Table(
     ),
     at("recorded_at", now=True),
     CheckConstraint("direction IN ('inbound', 'outbound')", name="direction_is_known"),
-    Index("interaction_by_customer_and_time", "customer_id", text("occurred_at DESC"), text("interaction_id DESC")),
-    Index("interaction_by_profile_id", "profile_id"),
+    # In the order of time, so that the key's index serves who reads a customer's contacts; a profile's are found among them.
+    PrimaryKeyConstraint("customer_id", "occurred_at", "interaction_id"),
     Index("interaction_by_id", "interaction_id"),
     info=by_customer(),
 )

@@ -87,6 +87,7 @@ profile = Table(
     CheckConstraint("kind IN ('person', 'organisation')", name="kind_is_known"),
     Index("profile_by_profile_id", "profile_id"),
     info=by_customer(),
+    postgresql_with={"fillfactor": "80"},
 )
 
 profile_key = Table(
@@ -111,6 +112,7 @@ profile_trait = Table(
     at("stated_at"),
     Column("message_id", Text, nullable=False, comment="Breaks ties between equal times"),
     info=by_customer(),
+    postgresql_with={"fillfactor": "85"},
 )
 
 identifier = Table(
@@ -138,6 +140,7 @@ customer_identifier = Table(
     at("last_seen_at"),
     Index("customer_identifier_by_words", "value", postgresql_using="gin", postgresql_ops={"value": "gin_trgm_ops"}),
     info=by_customer(),
+    postgresql_with={"fillfactor": "75"},
 )
 
 claim = Table(
@@ -156,6 +159,7 @@ claim = Table(
     at("last_at"),
     Index("claim_by_profile_id", "profile_id"),
     info=by("claim_id"),
+    postgresql_with={"fillfactor": "80"},
 )
 
 claim_identifier = Table(
