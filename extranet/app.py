@@ -4,13 +4,10 @@ Every route but signing in and out, the style sheet's files and the probes goes 
 unknown addresses included: without a session each redirects to `/sign-in`, so nobody learns from outside which pages exist.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,7 +20,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from cdp.access.limits import limits_of
 from cdp.access.portal import open_access
@@ -33,6 +29,7 @@ from cdp.settings import Settings, SettingsError, load_settings
 from extranet import languages, svg, texts
 from extranet.compression import Compression
 from extranet.failures import FAILURES
+from extranet.lasting import STATIC, LastingFiles, static
 from extranet.pages import (
     activity,
     cases,
@@ -55,7 +52,6 @@ from extranet.recently import recently_signed_in
 from extranet.refusals import PageNotFound
 from extranet.security import SecurityHeaders
 
-STATIC: Final = Path(__file__).parent / "static"
 READY_SECONDS: Final = 2.0
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 Page = Callable[[Visit], Awaitable[Response]]
@@ -129,22 +125,6 @@ def templates() -> Environment:
     )
     environment.globals.update(languages=languages, texts=texts, svg=svg, static=static)
     return environment
-
-
-@cache
-def static(name: str) -> str:
-    """The address of a file in `static/`, with its fingerprint: a changed file is a new address."""
-    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
-
-
-class LastingFiles(StaticFiles):
-    """Files whose address names their content, so that browsers may keep them for good."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """The file, to be kept."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
 
 
 async def alive(_request: Request) -> Response:

@@ -79,8 +79,10 @@ def site(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @contextmanager
-def running_site(database_url: str, data_dir: Path) -> Iterator[Site]:
-    """Both servers over a database with the tests' business in it."""
+def running_site(
+    database_url: str, data_dir: Path, *, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[Site]:
+    """Both servers over a database with the tests' business in it. `around`: what the extranet runs within."""
     issuer_port, extranet_port = free_port(), free_port()
     settings = load_settings(
         public_url=f"http://localhost:{issuer_port}",
@@ -97,7 +99,7 @@ def running_site(database_url: str, data_dir: Path) -> Iterator[Site]:
         business = record_business(connection, issuer=settings.issuer)
     with (
         serving(issuer_app(settings, database_url), issuer_port),
-        serving(create_app(settings, now=lambda: NOW), extranet_port),
+        serving(around(create_app(settings, now=lambda: NOW)), extranet_port),
     ):
         yield Site(
             url=settings.extranet_url,

@@ -7,56 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cdp.db.ids import format_id
+from tests.extranet.addresses import ADMIN, BOTH, BUYER, FINANCE, LUSITANIA, OF_ADMINISTRATORS, VIEWER, named, pages
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
 from tests.tooling.provision import node_modules
-
-FINANCE, BUYER, VIEWER = "finance@lusitania.example", "buyer@lusitania.example", "viewer@lusitania.example"
-ADMIN, BOTH = "admin@zeppelin.example", "both@holding.example"
-LUSITANIA = "admin@lusitania.example"
-PAGES = (
-    "/",
-    "/statement",
-    "/statement?kind=open-item",
-    "/statement?currency=USD&period=this-month",
-    "/statement?from=2026-02-31",
-    "/statement/issued",
-    "/invoices",
-    "/invoices?q=none",
-    "/invoices/{paid}",
-    "/invoices/{late}",
-    "/orders",
-    "/orders?q=none",
-    "/orders/{split}",
-    "/cases",
-    "/cases?show=closed",
-    "/cases?show=nonsense",
-    "/cases/new?invoice={late}",
-    "/cases/{case}",
-    "/account",
-    "/sessions",
-    "/preferences",
-    "/details",
-    "/unsubscribe/x",
-    "/nothing-here",
-)
-
-OF_ADMINISTRATORS = (
-    "/people",
-    "/people?done=invited",
-    "/people/invite",
-    "/people/{me}",
-    "/activity",
-    "/activity?show=files",
-)
-
-
-def addresses(site: Site) -> list[str]:
-    split = f"ord_{site.business.orders['SO-1002'].hex}"
-    late, paid = (format_id("ent", site.business.entries[number]) for number in ("INV-1", "OLD-1"))
-    case = format_id("cas", site.business.cases["K-1001"])
-    return [site.url + path.format(split=split, late=late, paid=paid, case=case) for path in PAGES]
 
 
 def sign_in(page: Page, site: Site, email: str, path: str = "/") -> None:
@@ -158,8 +112,8 @@ def test_every_page_is_accessible_and_fits(
     axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     member.emulate_media(color_scheme=scheme)
     member.set_viewport_size({"width": width, "height": 800})
-    for address in addresses(site):
-        member.goto(address)
+    for address in pages(site, administrator=False):
+        member.goto(site.url + address)
         assert member.evaluate("document.documentElement.scrollWidth") <= width, address
         found = violations(member, axe)
         assert not found, (address, found)
@@ -175,10 +129,8 @@ def test_pages_of_administrators_are_as_accessible(
     axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     administrator.emulate_media(color_scheme=scheme)
     administrator.set_viewport_size({"width": width, "height": 800})
-    administrator.goto(f"{site.url}/people")
-    me = administrator.get_by_role("link", name="Sofia Reis").get_attribute("href") or ""
     for path in OF_ADMINISTRATORS:
-        administrator.goto(site.url + path.replace("/people/{me}", me))
+        administrator.goto(site.url + named(site, path))
         assert administrator.evaluate("document.documentElement.scrollWidth") <= width, path
         found = violations(administrator, axe)
         assert not found, (path, found)
@@ -257,7 +209,7 @@ def test_a_page_asks_nobody_else_and_is_light(member: Page, site: Site) -> None:
 
 def test_statement_and_order_print_on_a4_without_the_sites_frame(member: Page, site: Site) -> None:
     split = f"/orders/ord_{site.business.orders['SO-1002'].hex}"
-    for path, pages in (("/statement", 2), (split, 1)):
+    for path, most in (("/statement", 2), (split, 1)):
         member.goto(site.url + path)
         member.emulate_media(media="print")
         for frame in (".masthead", ".controls", ".colophon"):
@@ -265,6 +217,6 @@ def test_statement_and_order_print_on_a4_without_the_sites_frame(member: Page, s
                 expect(part).to_be_hidden()
         expect(member.get_by_role("heading", level=1)).to_be_visible()
         paper = member.pdf(prefer_css_page_size=True)
-        assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") <= pages
+        assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") <= most
         assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
         member.emulate_media(media="screen")

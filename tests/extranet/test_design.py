@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from extranet.app import STATIC
+from extranet.lasting import STATIC
 from extranet.styleguide import (
     LEAST_FOR_SHAPES,
     LEAST_FOR_TEXT,

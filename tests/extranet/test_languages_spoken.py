@@ -12,9 +12,10 @@ from pypdf import PdfReader
 from cdp.languages import LANGUAGES
 from cdp.mail import Letters
 from cdp.settings import load_settings
+from tests.extranet.addresses import FINANCE
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
-from tests.extranet.test_browser import FINANCE, violations
+from tests.extranet.test_browser import violations
 from tests.extranet.test_walks import HEADINGS, LOCALE_OF, signed_in, speak
 from tests.tooling.provision import node_modules
 

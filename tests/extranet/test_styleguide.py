@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from cdp.settings import load_settings
 from extranet.app import create_app
 from extranet.styleguide import SHAPE_ON_GROUND, TEXT_ON_GROUND, contrast
+from tests.extranet.addresses import FINANCE
 from tests.extranet.conftest import Site, free_port, serving
-from tests.extranet.test_browser import FINANCE, violations
+from tests.extranet.test_browser import violations
 from tests.tooling.provision import node_modules
 
 

@@ -12,11 +12,11 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from cdp.db.engine import connect
-from cdp.db.ids import format_id
 from extranet.languages import LANGUAGES, LOCALES
+from tests.extranet.addresses import BUYER, FINANCE, LUSITANIA, VIEWER, pages
 from tests.extranet.business import CANARIES
 from tests.extranet.conftest import Site
-from tests.extranet.test_browser import BUYER, FINANCE, LUSITANIA, OF_ADMINISTRATORS, PAGES, VIEWER, violations
+from tests.extranet.test_browser import violations
 from tests.tooling.provision import node_modules
 
 COMBINATIONS: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
@@ -34,26 +34,6 @@ HEADINGS: Final = {
     "pt": "Extrato de conta",
 }
 LONG: Final = 14
-
-
-def pages(site: Site, *, administrator: bool = True) -> list[str]:
-    """Every page of the site, by its path."""
-    business = site.business
-    named = {
-        "split": f"ord_{business.orders['SO-1002'].hex}",
-        "late": format_id("ent", business.entries["INV-1"]),
-        "paid": format_id("ent", business.entries["OLD-1"]),
-        "case": format_id("cas", business.cases["K-1001"]),
-        "me": me(site),
-    }
-    return [path.format(**named) for path in (*PAGES, *(OF_ADMINISTRATORS if administrator else ()))]
-
-
-def me(site: Site) -> str:
-    with connect(site.database_url, "cdp_app") as connection:
-        row = connection.execute("SELECT member_id FROM member WHERE email = %s", [LUSITANIA]).fetchone()
-    assert row
-    return format_id("mem", row[0])
 
 
 def speak(site: Site, language: str) -> None:
