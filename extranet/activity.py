@@ -19,8 +19,8 @@ SHOWN: Final[Mapping[str, tuple[str, dict[str, Any]]]] = MappingProxyType({
         "sign_in", "sign_out", "account_opened", "session_ended", "member_signed_out",
     ]}}),
     "people": (N_("People"), {"event": {"in": [
-        "member_invited", "invite_withdrawn", "invite_accepted", "member_role_changed", "member_removed", "member_disabled",
-        "member_enabled", "member_linked",
+        "member_invited", "invite_withdrawn", "invite_accepted", "member_role_changed", "member_sites_changed", "member_removed",
+        "member_disabled", "member_enabled", "member_linked",
     ]}}),
     "files": (N_("Downloads"), {"event": {"eq": "export"}}),
     "refused": (N_("Refused"), {"outcome": {"eq": "REFUSED"}}),
@@ -39,9 +39,11 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "view_as": N_("Saw these pages as you see them, for up to %(minutes)s minutes. Reason: %(reason)s"),
     "view_as_ended": N_("Stopped seeing these pages as you see them."),
     "member_invited": N_("Invited somebody: %(role)s."),
+    "member_invited_to_sites": N_("Invited somebody: %(role)s, for %(sites)s."),
     "invite_withdrawn": N_("Withdrew an invitation: %(role)s."),
     "invite_accepted": N_("Accepted an invitation."),
     "member_role_changed": N_("Changed the role of %(whom)s: from %(before)s to %(after)s."),
+    "member_sites_changed": N_("Changed which sites %(whom)s sees: from %(sites_before)s to %(sites_after)s."),
     "member_removed": N_("Removed %(whom)s."),
     "member_disabled": N_("Disabled %(whom)s everywhere."),
     "member_enabled": N_("Let %(whom)s in again."),
@@ -143,10 +145,18 @@ def sentence(record: ActivityRecord, names: Mapping[str, str]) -> str:
         "minutes": str(told.get("minutes", "")),
         "reason": str(told.get("reason", "")),
         **{name: _role(told.get(name)) for name in ("role", "before", "after")},
+        "sites": _sites(told.get("sites")),
+        "sites_before": _sites(told.get("before")),
+        "sites_after": _sites(told.get("after")),
     }
-    known = SENTENCES.get(record.event)
+    event = "member_invited_to_sites" if record.event == "member_invited" and "sites" in told else record.event
+    known = SENTENCES.get(event)
     return _(known) % words if known else record.event.replace("_", " ").capitalize() + "."
 
 
 def _role(given: Any) -> str:
     return named(ROLE, given) if isinstance(given, str) else ""
+
+
+def _sites(given: Any) -> str:
+    return ", ".join(map(str, given)) if isinstance(given, list) else _("all sites")

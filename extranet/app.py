@@ -181,6 +181,7 @@ ROUTES: Final = (
     Route("/people/invite", signed_in(recently_signed_in(people.invite)), methods=["POST"]),
     Route("/people/withdraw", signed_in(recently_signed_in(people.withdraw)), methods=["POST"]),
     Route("/people/{id}/remove", signed_in(recently_signed_in(people.remove)), methods=["POST"]),
+    Route("/people/{id}/sites", signed_in(recently_signed_in(people.limit)), methods=["POST"]),
     Route("/people/{id}", signed_in(recently_signed_in(people.detail)), methods=["GET"]),
     Route("/people/{id}", signed_in(recently_signed_in(people.change)), methods=["POST"]),
     Route("/cases", signed_in(cases.listing)),

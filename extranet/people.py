@@ -8,6 +8,12 @@ from typing import Final
 from extranet.answers import Answer, PageInfo
 from extranet.texts import N_
 
+LIMITED_ROLES: Final = ("viewer", "buyer")
+"""Roles that can be limited to sites; the others see the whole account's ledger."""
+
+MOST_LISTED: Final = 100
+"""Sites that the graph lists of an account."""
+
 ROLES: Final[Mapping[str, str]] = MappingProxyType({
     "viewer": N_("Orders, to read."),
     "buyer": N_("Orders, and cases of their own. No balances."),
@@ -18,12 +24,15 @@ ROLES: Final[Mapping[str, str]] = MappingProxyType({
 
 
 class AccountPerson(Answer, frozen=True, kw_only=True):
-    """Somebody who may sign in for the account. `last_signed_in_at` None: not yet; `disabled_at`: since when they can't."""
+    """Somebody who may sign in for the account. `last_signed_in_at` None: not yet; `disabled_at`: since when they can't; `sites`:
+    whose orders they see, None: of every site.
+    """
 
     id: str
     name: str
     email: str
     role: str
+    sites: list[str] | None
     since: datetime
     last_signed_in_at: datetime | None
     disabled_at: datetime | None
@@ -35,6 +44,7 @@ class OpenInvite(Answer, frozen=True, kw_only=True):
     id: str
     email: str
     role: str
+    sites: list[str] | None
     expires_at: datetime
 
 
@@ -66,6 +76,13 @@ class Found(Answer, frozen=True, kw_only=True):
 
 
 class FoundPerson(Answer, frozen=True, kw_only=True):
-    """The account's answer about one person."""
+    """The account's answer about one person, and the sites that its orders name: the first hundred."""
 
+    locations: list[str]
     people: Found
+
+
+class Places(Answer, frozen=True, kw_only=True):
+    """The sites that the account's orders name: the first hundred."""
+
+    locations: list[str]

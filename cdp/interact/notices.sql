@@ -113,7 +113,7 @@ WHERE entry.entry_id = ANY (%(ids)s) AND open.amount > 0;
 -- name: shipments
 -- What letters say of shipments.
 SELECT shipment.shipment_id, sales_order.order_id, sales_order.number, sales_order.purchase_order, shipment.carrier,
-    shipment.promised_on, account.number
+    shipment.promised_on, account.number, sales_order.location
 FROM shipment
     JOIN sales_order ON sales_order.customer_id = shipment.customer_id AND sales_order.order_id = shipment.order_id
     JOIN account ON account.customer_id = shipment.customer_id AND account.account_id = shipment.account_id
@@ -122,15 +122,16 @@ WHERE shipment.shipment_id = ANY (%(ids)s) AND shipment.status <> 'planned';
 -- name: messages
 -- What letters say of messages in cases: not what they say, since mail is read by many.
 SELECT said.message_id, about.case_id, about.number, about.subject, said.event, said.author_name, about.respond_by,
-    account.number, account.name
+    account.number, account.name, about.entry_id IS NOT NULL, about.order_id IS NOT NULL, sales_order.location
 FROM case_message AS said
     JOIN customer_case AS about ON about.customer_id = said.customer_id AND about.case_id = said.case_id
+    LEFT JOIN sales_order ON sales_order.customer_id = about.customer_id AND sales_order.order_id = about.order_id
     JOIN account ON account.customer_id = said.customer_id AND account.account_id = said.account_id
 WHERE said.message_id = ANY (%(ids)s);
 
 -- name: still_may
--- Of members and accounts, those who still belong together in one of the roles of the notice's kind.
-SELECT membership.member_id, membership.account_id, membership.role FROM membership
+-- Of members and accounts, those who still belong together: as what, and limited to which sites.
+SELECT membership.member_id, membership.account_id, membership.role, membership.sites FROM membership
 WHERE (membership.member_id, membership.account_id) IN (SELECT * FROM unnest(%(members)s::uuid[], %(accounts)s::uuid[]));
 
 -- name: staff

@@ -41,13 +41,22 @@ _log = structlog.stdlib.get_logger("cdp.notices")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Whom a letter goes to. `later`: not before then, by what they chose meanwhile; None: now."""
+    """Whom a letter goes to. `later`: not before then, by what they chose meanwhile; None: now. `sites`: those that they are
+    limited to; None: they aren't.
+    """
 
     email: str
     name: str
     locale: str
     time_zone: str
     later: datetime | None = None
+    sites: Sequence[str] | None = None
+
+    def sees(self, item: Mapping[str, Any]) -> bool:
+        """Whether what is told of is still there for them."""
+        if self.sites is None:
+            return True
+        return not item["of_ledger"] and (not item["of_order"] or item["site"] in self.sites)
 
 
 def run_notices(
@@ -113,7 +122,11 @@ def _send(connection: Connection[Any], settings: Settings, claimed: Sequence[Cla
         together = list(notices)
         first = together[0]
         reader = readers.get((first.recipient_id, first.account_id, first.topic))
-        known = [one for one in together if (one.kind, one.subject_id) in items]
+        known = [
+            one
+            for one in together
+            if (item := items.get((one.kind, one.subject_id))) is not None and (reader is None or reader.sees(item))
+        ]
         outcomes = [
             Outcome(notice_id=one.notice_id, state="withheld", problem="over") for one in together if one not in known
         ]
@@ -150,12 +163,16 @@ def _readers(
     members = [one for one in claimed if one.recipient == "member"]
     choices = letter_choices(connection, {(one.recipient_id, one.topic) for one in members})
     pairs = {"members": [one.recipient_id for one in members], "accounts": [one.account_id for one in members]}
-    roles = {(member, account): role for member, account, role in connection.execute(STATEMENTS["still_may"], pairs)}
+    belong = {
+        (member, account): (role, sites)
+        for member, account, role, sites in connection.execute(STATEMENTS["still_may"], pairs)
+    }
     found: dict[tuple[UUID, UUID, str], Reader] = {}
     for one in members:
         choice = choices.get((one.recipient_id, one.topic))
         send_at = choice.send_at(now) if choice else None
-        if choice is None or send_at is None or roles.get((one.recipient_id, one.account_id)) not in ROLES[one.kind]:
+        role, sites = belong.get((one.recipient_id, one.account_id), (None, None))
+        if choice is None or send_at is None or role not in ROLES[one.kind]:
             continue
         # What was collected goes at the hour it was collected for; only a pause that began meanwhile puts it off.
         is_paused = (
@@ -167,6 +184,7 @@ def _readers(
             locale=choice.locale,
             time_zone=choice.time_zone,
             later=send_at if is_paused else None,
+            sites=sites,
         )
     staff = {one.recipient_id for one in claimed if one.recipient == "staff"}
     known = {row[0]: row[1:] for row in connection.execute(STATEMENTS["staff"], {"ids": list(staff)})}
@@ -196,21 +214,33 @@ def _items(
         found["invoice_due", entry] = {
             "number": number, "due_on": due_on, "currency": currency, "amount": amount, "reference": reference,
             "account": account, "link": f"{site}/invoices/{format_id('ent', entry)}",
+            "of_ledger": True, "of_order": False,
         }  # fmt: skip
-    for shipment, order, number, reference, carrier, promised, account in connection.execute(
+    for shipment, order, number, reference, carrier, promised, account, location in connection.execute(
         STATEMENTS["shipments"], {"ids": ids("order_shipped")}
     ):
         found["order_shipped", shipment] = {
             "number": number, "reference": reference, "carrier": carrier, "promised_on": promised, "account": account,
-            "link": f"{site}/orders/{format_id('ord', order)}",
+            "link": f"{site}/orders/{format_id('ord', order)}", "of_ledger": False, "of_order": True, "site": location,
         }  # fmt: skip
-    for message, case, number, subject, event, author, respond_by, account, client in connection.execute(
-        STATEMENTS["messages"], {"ids": ids("case_answered", "case_waiting")}
-    ):
+    for (
+        message,
+        case,
+        number,
+        subject,
+        event,
+        author,
+        respond_by,
+        account,
+        client,
+        of_ledger,
+        of_order,
+        location,
+    ) in connection.execute(STATEMENTS["messages"], {"ids": ids("case_answered", "case_waiting")}):
         told = {
             "number": number, "subject": " ".join(subject.split()), "is_closed": event == "closed", "author": author,
             "respond_by": respond_by, "account": account, "client": client, "id": format_id("cas", case),
-            "link": f"{site}/cases/{format_id('cas', case)}",
+            "link": f"{site}/cases/{format_id('cas', case)}", "of_ledger": of_ledger, "of_order": of_order, "site": location,
         }  # fmt: skip
         found["case_answered", message] = found["case_waiting", message] = told
     return found

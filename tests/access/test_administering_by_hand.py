@@ -48,11 +48,26 @@ def test_a_client_is_made_listed_rotated_and_disabled(cdp: Cdp, world: World) ->
     assert world.execute("SELECT count(*) FROM audit_record WHERE event LIKE 'oauth_client%%'") == [(3,)]
 
 
-def test_members_are_listed_moved_and_removed_and_the_last_admin_stays(cdp: Cdp) -> None:
+def test_members_are_listed_moved_and_removed_and_the_last_admin_stays(cdp: Cdp, world: World) -> None:
     found = {each["email"]: each["accounts"] for each in cdp("member", "list", "--account", SUED)}
     assert found["cleo@example.com"] == [{"account": SUED, "role": "client_admin"}]
     with pytest.raises(NotDone, match="last client admin"):
         cdp("member", "remove", "cleo@example.com", "--account", SUED)
+    with pytest.raises(NotDone, match="No order of this account names one of these sites"):
+        cdp("member", "sites", "vera@example.com", "Nowhere", "--account", SUED)
+    world.execute(
+        """INSERT INTO sales_order (customer_id, account_id, profile_id, source_id, number, status, channel, location, placed_at,
+            currency, total)
+        SELECT customer_id, account_id, profile_id, source_id, 'SO-1', 'placed', 'erp', 'Porto', now(), 'EUR', 1
+        FROM account WHERE account_id = %s""",
+        world.accounts[SUED],
+    )
+    cdp("member", "sites", "vera@example.com", "Porto", "--account", SUED)
+    listed = {each["email"]: each["accounts"] for each in cdp("member", "list", "--account", SUED)}
+    assert listed["vera@example.com"] == [{"account": SUED, "role": "viewer", "sites": ["Porto"]}]
+    with pytest.raises(NotDone, match="so they see every site"):
+        cdp("member", "role", "vera@example.com", "client_admin", "--account", SUED)
+    cdp("member", "sites", "vera@example.com", "--every", "--account", SUED)
     cdp("member", "role", "vera@example.com", "client_admin", "--account", SUED)
     cdp("member", "remove", "Cleo@example.com", "--account", SUED)
     assert "cleo@example.com" not in {each["email"] for each in cdp("member", "list", "--account", SUED)}
@@ -61,5 +76,5 @@ def test_members_are_listed_moved_and_removed_and_the_last_admin_stays(cdp: Cdp)
     with pytest.raises(NotDone, match="no such member"):
         cdp("member", "disable", "nobody@example.com")
     events = [each["event"] for each in cdp("audit", "list", "--account", SUED)]
-    assert sorted(events) == ["member_removed", "member_role_changed"]
+    assert sorted(events) == ["member_removed", "member_role_changed", "member_sites_changed", "member_sites_changed"]
     assert [each["event"] for each in cdp("audit", "list", "--account", NORD)] == ["member_disabled"]

@@ -26,7 +26,7 @@ from extranet.cases import About, CaseDetail, CaseFile, CaseList
 from extranet.order_answers import FiledAccount, FurtherLines, Order
 from extranet.orders_filter import LATE, OPEN
 from extranet.pages.details import Details
-from extranet.people import FoundPerson, People
+from extranet.people import FoundPerson, People, Places
 from extranet.portal import load_operations
 from extranet.preferences import Preferences
 from tests.extranet.business import TODAY, record_business
@@ -55,18 +55,20 @@ READ: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
     "activity": (Activity, (), {"filter": {}, "first": 50}),
     "people": (People, ACCOUNT, {"first": 50}),
     "person": (FoundPerson, ACCOUNT, {"id": "mem_" + "0" * 32}),
+    "sites": (Places, ACCOUNT, {}),
     "statement_open_items": (StatementAccount, ACCOUNT, {"to": "2026-11-21", "whole": True}),
 }  # fmt: skip
 CHANGED = {
     *("statement_issue", "statement_file_keep"),
     *("announcement_put_away", "preferences_save", "consent_record"),
     *("case_open", "case_reply", "case_close"),
-    *("member_invite", "member_invite_withdraw", "member_set_role", "member_remove"),
+    *("member_invite", "member_invite_withdraw", "member_set_role", "member_set_sites", "member_remove"),
 }  # what they change, tests of their pages tell
 OF_ADMINISTRATORS = {"activity", "people", "person"}  # others are answered with nothing; tests of their pages tell
 WITHOUT_LEDGER = {
     "details": {"ledger": False},
     "preferences": {},
+    "sites": {},
     "home": {"ledger": False},
     "orders": {},
     "order": {"ledger": False},

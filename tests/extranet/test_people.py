@@ -19,6 +19,11 @@ from tests.extranet.conftest import Site, running_site, sameness
 from tests.extranet.reading import Element, read, rows
 
 ADMIN, FINANCE, OTHER = "admin@lusitania.example", "finance@lusitania.example", "admin@zeppelin.example"
+BUYER = "buyer@lusitania.example"
+WHOLE_ACCOUNT = (
+    "Finance and administrators see the statement of the whole account, so they can’t be limited to sites. Choose all sites,"
+    " or another role."
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(shared_database_url: str, data_dir: Path) -> Iterator[Site]:
     """Its own, since it changes who may sign in; letters are kept under `data_dir`."""
     with running_site(shared_database_url, data_dir) as site:
+        with connect(site.database_url, "cdp_app") as connection:
+            for number, place in (("SO-1002", "Porto"), ("SO-1003", "Maia <b>")):
+                connection.execute("UPDATE sales_order SET location = %s WHERE number = %s", [place, number])
         yield site
 
 
@@ -117,7 +125,9 @@ def test_somebody_of_another_account_is_as_good_as_nobody(site: Site) -> None:
     assert page(site, who=OTHER).one("table").text.count("canary") == 1
 
 
-@pytest.mark.parametrize("path", ["/people/invite", "/people/withdraw", "/people/{id}", "/people/{id}/remove"])
+@pytest.mark.parametrize(
+    "path", ["/people/invite", "/people/withdraw", "/people/{id}", "/people/{id}/sites", "/people/{id}/remove"]
+)
 def test_roles_below_change_nothing(site: Site, path: str) -> None:
     finance = member_id(site, FINANCE)
     answer = post(site, path.format(id=finance), FINANCE, role="client_admin", email="x@lusitania.example")
@@ -224,6 +234,92 @@ def test_a_mistake_comes_back_to_the_form(site: Site, data_dir: Path, address: s
     assert len(letters(data_dir)) == before
 
 
+def sites_of(site: Site, address: str) -> list[str] | None:
+    with connect(site.database_url, "cdp_app") as connection:
+        row = connection.execute(
+            "SELECT sites FROM membership JOIN member USING (member_id) WHERE email = %s AND account_id = %s",
+            [address, site.business.accounts["K-1001"]],
+        ).fetchone()
+    assert row
+    return row[0]  # type: ignore[no-any-return]
+
+
+def test_a_member_limited_to_sites_sees_their_orders_alone_from_the_next_page_on(site: Site) -> None:
+    path = f"/people/{member_id(site, BUYER)}"
+    assert [box.attributes["value"] for box in page(site, path).all("input", type="checkbox")] == ["Maia <b>", "Porto"]
+    own, other = (f"/orders/{format_id('ord', site.business.orders[number])}" for number in ("SO-1002", "SO-1003"))
+    with site.as_member(BUYER) as buyer:
+        assert buyer.get(other).status_code == 200
+        limited = post(site, f"{path}/sites", **{"which-sites": "only", "site-2": "Porto"})
+        assert limited.headers["location"] == "/people?done=limited"
+        assert [buyer.get(each).status_code for each in (own, other)] == [200, 404]
+        listed = buyer.get("/orders")
+        assert "You see the orders of these sites: Porto." in listed.text
+        assert ("SO-1002" in listed.text, "SO-1003" in listed.text) == (True, False)
+        exported = buyer.get("/orders.csv").text
+        assert ("SO-1002" in exported, "SO-1003" in exported) == (True, False)
+        assert buyer.get("/statement").status_code == 404
+    row = next(row for row in rows(page(site).all("table")[0]) if row[0].startswith("Rui"))
+    assert row[1] == "Buyer Porto"
+    boxes = page(site, path).all("input", type="checkbox")
+    assert [box.attributes["value"] for box in boxes if "checked" in box.attributes] == ["Porto"]
+    assert "Changed which sites Rui Costa sees: from all sites to Porto." in page(site, "/activity").text
+    assert post(site, f"{path}/sites", **{"which-sites": "all", "site-2": "Porto"}).status_code == 303
+    assert sites_of(site, BUYER) is None
+    with site.as_member(BUYER) as buyer:
+        assert buyer.get(other).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "fields", "says"),
+    [
+        (BUYER, {}, "Choose at least one site, or all sites."),
+        (BUYER, {"site-1": "Zeppelin"}, "None of your orders names one of these sites."),
+        (FINANCE, {"site-1": "Porto"}, WHOLE_ACCOUNT),
+        (ADMIN, {"site-1": "Porto"}, WHOLE_ACCOUNT),
+    ],
+)
+def test_sites_that_do_not_fit_come_back_to_the_form(site: Site, who: str, fields: dict[str, str], says: str) -> None:
+    answer = post(site, f"/people/{member_id(site, who)}/sites", **{"which-sites": "only", **fields})
+    assert answer.status_code == 422
+    assert read(answer.text).one("p", role="alert").text == says
+    assert sites_of(site, who) is None
+
+
+def test_who_is_limited_to_sites_gets_no_role_that_sees_the_whole_account(site: Site) -> None:
+    path = f"/people/{member_id(site, BUYER)}"
+    assert post(site, f"{path}/sites", **{"which-sites": "only", "site-1": "Porto"}).status_code == 303
+    for role in ("finance", "client_admin"):
+        answer = post(site, path, role=role)
+        assert answer.status_code == 422
+        assert read(answer.text).one("p", role="alert").text == WHOLE_ACCOUNT
+    assert role_of(site, BUYER) == "buyer"
+    assert post(site, path, role="viewer").status_code == 303
+    assert sites_of(site, BUYER) == ["Porto"]
+    assert post(site, path, role="buyer").status_code == 303
+    assert post(site, f"{path}/sites", **{"which-sites": "all"}).status_code == 303
+
+
+def test_an_invitation_can_be_limited_to_sites(site: Site, data_dir: Path) -> None:
+    before = len(letters(data_dir))
+    refused = post(
+        site,
+        "/people/invite",
+        email="s@lusitania.example",
+        role="finance",
+        **{"which-sites": "only", "site-1": "Porto"},
+    )
+    assert (refused.status_code, len(letters(data_dir))) == (422, before)
+    given = {"which-sites": "only", "site-1": "Porto"}
+    assert post(site, "/people/invite", email="s@lusitania.example", role="viewer", **given).status_code == 303
+    row = next(row for row in page(site).all("tr") if "s@" in row.text)
+    assert "Viewer Porto" in row.text
+    accept(link_in(letters(data_dir)[-1]), name="Sara Lima")
+    assert sites_of(site, "s@lusitania.example") == ["Porto"]
+    assert "Invited somebody: Viewer, for Porto." in page(site, "/activity").text
+    assert post(site, f"/people/{member_id(site, 's@lusitania.example')}/remove").status_code == 303
+
+
 def test_who_is_removed_is_signed_out_at_the_next_request(site: Site) -> None:
     viewer = "viewer@lusitania.example"
     with site.as_member(viewer) as member:
@@ -262,6 +358,7 @@ def test_the_database_asks_again_who_it_is(site: Site) -> None:
             for call, values in (
                 ("portal_set_member_role(%s, 'client_admin')", [ids[FINANCE]]),
                 ("portal_remove_member(%s)", [ids["buyer@lusitania.example"]]),
+                ("portal_set_member_sites(%s, NULL)", [ids["buyer@lusitania.example"]]),
                 ("portal_withdraw_invite(%s)", [uuid4()]),
                 ("code FROM portal_invite('x', 'y@z.example', 'viewer', 0, 0)", []),
             ):

@@ -249,6 +249,22 @@ def test_who_was_removed_from_the_account_meanwhile_is_told_nothing(post: Post) 
     assert post.round(later=timedelta(days=1)) == []
 
 
+def test_who_is_limited_to_sites_is_told_of_their_orders_alone(post: Post) -> None:
+    """Also where the limit came between what happened and the letter."""
+    limit = "UPDATE membership SET sites = %s FROM member WHERE member.member_id = membership.member_id AND email = %s"
+    post.execute("UPDATE sales_order SET location = 'Porto' WHERE number = 'SO-1003'")
+    post.execute(limit, ["Porto"], BUYER)
+    post.execute(limit, ["Maia"], VIEWER)
+    ship(post, "SH-77", NOW)
+    assert to(post.round()) == [CLIENT, BUYER]
+    post.choose(BUYER, "orders", "daily")
+    ship(post, "SH-78", NOW)
+    assert to(post.round()) == [CLIENT]
+    post.execute(limit, ["Maia"], BUYER)
+    assert post.round(later=timedelta(days=2)) == []
+    assert post.states("order_shipped")[BUYER] == "withheld"
+
+
 def test_letters_are_in_the_language_of_their_reader(post: Post) -> None:
     said = {
         BUYER: ("es-ES", "El pedido SO-1003 está en camino", "prometido para el 1 de diciembre de 2026"),

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import httpx2
 from starlette.routing import Match, Route
 
-from cdp.access.viewer import Role
 from cdp.settings import load_settings
 from extranet.app import ROUTES, create_app
 from tests.extranet.reading import Element, read
@@ -45,8 +44,8 @@ class Walk:
 
 
 @asynccontextmanager
-async def visiting(url: str, folder: Path, role: Role) -> AsyncIterator[httpx2.AsyncClient]:
-    """A browser without eyes, signed in as the member of that role."""
+async def visiting(url: str, folder: Path, who: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser without eyes, signed in as the member of a role, or as somebody else who has a session."""
     settings = load_settings(
         extranet_url=SITE,
         public_url="http://localhost:8000",
@@ -61,16 +60,16 @@ async def visiting(url: str, folder: Path, role: Role) -> AsyncIterator[httpx2.A
         httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),
             base_url=SITE,
-            cookies={"sid": secret_of(role)},
+            cookies={"sid": secret_of(who)},
             timeout=60,
         ) as browser,
     ):
         yield browser
 
 
-def secret_of(role: Role) -> str:
-    """The session cookie of the member of that role."""
-    return f"session-of-{role}".ljust(43, "x")
+def secret_of(who: str) -> str:
+    """The session cookie of the member of a role, or of somebody else."""
+    return f"session-of-{who}".ljust(43, "x")
 
 
 async def walk(browser: httpx2.AsyncClient) -> Walk:

@@ -59,7 +59,9 @@ class Worlds:
 
 
 @contextmanager
-def both(server: EmbeddedServer, name: str, *, prepare: Callable[[str], None] | None = None) -> Iterator[Worlds]:
+def both(
+    server: EmbeddedServer, name: str, *, prepare: Callable[[str], None] | None = None, own: Own = OWNED
+) -> Iterator[Worlds]:
     """The made-up business of tests/graph, around account OWN; `prepare` adds to it, given the URL, before anything else."""
     crowded, alone = f"{name}_crowded", f"{name}_alone"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
@@ -72,10 +74,10 @@ def both(server: EmbeddedServer, name: str, *, prepare: Callable[[str], None] | 
                 connection.execute(
                     sql.SQL("UPDATE {} SET content = 'a file' WHERE content = 'CANARY'").format(sql.Identifier(table))
                 )
-            plant(connection, OWNED)
+            plant(connection, own)
         _create(admin, alone, crowded)
         with psycopg.connect(server.url(alone)) as connection:
-            empty(connection, OWNED)
+            empty(connection, own)
         yield Worlds(crowded=server.url(crowded), alone=server.url(alone))
         for each in (crowded, alone):
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(each)))
@@ -86,15 +88,33 @@ def _create(admin: Connection[Any], name: str, template: str) -> None:
     admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
 
 
-def plant(connection: Connection[Any], own: Own) -> dict[str, int]:
-    """Put the canary into every text, JSON and file of every row that isn't the account's; how many rows of each table.
+def foreign_to(table: str, columns: set[str]) -> str | None:
+    """The rows of a table that aren't the account's, as a condition; None for a table that stays as it is."""
+    if table in KEPT_TABLES or table.startswith("procrastinate"):
+        return None
+    if "account_id" in columns:
+        return "account_id IS DISTINCT FROM %(account)s"
+    if "customer_id" in columns:
+        return "customer_id <> ALL (%(customers)s::uuid[])"
+    if "member_id" in columns:
+        return "member_id <> ALL (%(members)s::uuid[])"
+    if "staff_id" in columns:
+        return "staff_id <> ALL (%(staff)s::uuid[])"
+    return "true"
+
+
+Foreign = Callable[[str, set[str]], str | None]
+
+
+def plant(connection: Connection[Any], own: Own, *, foreign_to: Foreign = foreign_to) -> dict[str, int]:
+    """Put the canary into every text, JSON and file of every row that is foreign; how many rows of each table.
 
     Columns that a constraint holds to a list of words stay as they are: they identify nobody.
     """
     connection.execute("SET session_replication_role = replica")  # append-only tables too
     planted: dict[str, int] = {}
     for table, columns in _columns(connection).items():
-        foreign = _foreign(table, set(columns))
+        foreign = foreign_to(table, set(columns))
         if foreign is None:
             continue
         for column, kind in columns.items():
@@ -113,11 +133,11 @@ def plant(connection: Connection[Any], own: Own) -> dict[str, int]:
     return planted
 
 
-def empty(connection: Connection[Any], own: Own) -> None:
-    """Delete every row that isn't the account's."""
+def empty(connection: Connection[Any], own: Own, *, foreign_to: Foreign = foreign_to) -> None:
+    """Delete every row that is foreign."""
     connection.execute("SET session_replication_role = replica")
     for table, columns in _columns(connection).items():
-        foreign = _foreign(table, set(columns))
+        foreign = foreign_to(table, set(columns))
         if foreign is not None:
             statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), sql.SQL(foreign))
             connection.execute(statement, _given(own))
@@ -132,7 +152,7 @@ def contents(url: str, *, foreign_only: bool = False, but: frozenset[str] = froz
     found = {}
     with psycopg.connect(url) as connection:
         for table, columns in _columns(connection).items():
-            condition = _foreign(table, set(columns)) if foreign_only else "true"
+            condition = foreign_to(table, set(columns)) if foreign_only else "true"
             if condition is not None and table not in but:
                 asked = sql.SQL(statement).format(sql.Identifier(table), sql.SQL(condition))
                 found[table] = str(connection.execute(asked, _given(OWNED)).fetchone())
@@ -164,21 +184,6 @@ def _columns(connection: Connection[Any]) -> dict[str, dict[str, str]]:
     for table, column, kind in rows:
         found.setdefault(table, {})[column] = kind
     return found
-
-
-def _foreign(table: str, columns: set[str]) -> str | None:
-    """The rows of a table that aren't the account's, as a condition; None for a table that stays as it is."""
-    if table in KEPT_TABLES or table.startswith("procrastinate"):
-        return None
-    if "account_id" in columns:
-        return "account_id IS DISTINCT FROM %(account)s"
-    if "customer_id" in columns:
-        return "customer_id <> ALL (%(customers)s::uuid[])"
-    if "member_id" in columns:
-        return "member_id <> ALL (%(members)s::uuid[])"
-    if "staff_id" in columns:
-        return "staff_id <> ALL (%(staff)s::uuid[])"
-    return "true"
 
 
 def _given(own: Own) -> dict[str, Any]:

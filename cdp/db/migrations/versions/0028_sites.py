@@ -1,7 +1,7 @@
 """Members limited to sites: they see the orders of these, and what belongs to them; everything of other sites isn't there.
 
-A site is what orders of the account call one (`sales_order.location`). NULL is no limit; roles that see the account's ledger, which
-can't be split by site, are never limited (decision 0027). The wall is one restrictive policy a table over those that were
+A site is what orders of the account call one (`sales_order.location`). NULL is no limit; roles that see the account's ledger,
+which can't be split by site, are never limited (decision 0027). The wall is one restrictive policy a table over those that were
 there: `enter_account` tells the sites once a transaction, so that a policy compares with what it told.
 """
 
