@@ -49,6 +49,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "member_enabled": N_("Let %(whom)s in again."),
     "member_linked": N_("Let somebody in: %(role)s."),
     "preferences_changed": N_("Changed preferences."),
+    "details_change_asked": N_("Asked for a change of the account’s details."),
 })  # fmt: skip
 
 

@@ -295,6 +295,7 @@ class IssuedStatement(IssuedRow, frozen=True, kw_only=True):
     """One issued statement. `document` is JSON, read as `StatementAccount`; it and `files` only where they were asked for."""
 
     sha256: str
+    language: str
     opening: Money
     total_debit: Money
     total_credit: Money

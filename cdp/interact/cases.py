@@ -245,7 +245,7 @@ def _add(
         "hours_standard": moment.promise.standard_hours,
         "hours_key": moment.promise.key_hours,
     }
-    connection.execute(_SQL["told"], told)
+    connection.execute(_SQL["told_of_own" if by.member else "told"], told)
 
 
 def _checked(files: Sequence[GivenFile]) -> list[CheckedFile] | Mistake:

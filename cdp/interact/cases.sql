@@ -61,6 +61,10 @@ FROM unnest(%(names)s::text[], %(media_types)s::text[], %(contents)s::bytea[]) A
 -- Do what follows from a message: the case's state, a dispute, the contact.
 SELECT case_message_told(%(message_id)s, %(today)s, %(hours_standard)s, %(hours_key)s);
 
+-- name: told_of_own
+-- The same for the member's own message, asked as the portal.
+SELECT portal_case_message_told(%(message_id)s, %(today)s, %(hours_standard)s, %(hours_key)s);
+
 -- name: name_of_member
 -- What a member is called.
 SELECT name FROM member WHERE member_id = %(member_id)s;

@@ -25,7 +25,9 @@ _SQL: Final = load_statements("cdp.ledger", "issuing.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementDraft:
-    """A statement about to be issued. `document`: all that stands on it; `posted_count`: entries up to `to_on` by then."""
+    """A statement about to be issued. `document`: all that stands on it; `posted_count`: entries up to `to_on` by then;
+    `language`: an ISO 639-1 code, that its files will be in.
+    """
 
     account_id: UUID
     kind: str
@@ -40,6 +42,7 @@ class StatementDraft:
     document: Mapping[str, Any]
     issued_by: str
     issued_at: datetime
+    language: str = "en"
 
 
 def take_turn(connection: Connection[Any], account_id: UUID) -> None:
@@ -70,6 +73,7 @@ def issue(connection: Connection[Any], draft: StatementDraft) -> UUID | None:
         "sha256": hashlib.sha256(document).digest(),
         "issued_by": draft.issued_by,
         "issued_at": draft.issued_at,
+        "language": draft.language,
     }
     row = connection.execute(_SQL["issue"], given).fetchone()
     return None if row is None else row[0]

@@ -6,12 +6,12 @@ SELECT pg_advisory_xact_lock(hashtextextended('issued_statement ' || %(account_i
 -- A statement under the account's next number.
 INSERT INTO issued_statement (
     customer_id, statement_id, account_id, sequence_no, number, kind, currency, from_on, to_on, opening, closing, total_debit,
-    total_credit, posted_count, document, sha256, issued_by, issued_at)
+    total_credit, posted_count, document, sha256, issued_by, issued_at, language)
 SELECT
     account.customer_id, %(statement_id)s, account.account_id, next.sequence_no,
     account.number || '-' || lpad(next.sequence_no::text, greatest(4, length(next.sequence_no::text)), '0'),
     %(kind)s, %(currency)s, %(from_on)s, %(to_on)s, %(opening)s, %(closing)s, %(total_debit)s, %(total_credit)s,
-    %(posted_count)s, %(document)s, %(sha256)s, %(issued_by)s, %(issued_at)s
+    %(posted_count)s, %(document)s, %(sha256)s, %(issued_by)s, %(issued_at)s, %(language)s
 FROM account CROSS JOIN LATERAL (
     SELECT coalesce(max(before.sequence_no), 0) + 1 AS sequence_no FROM issued_statement AS before
     WHERE before.customer_id = account.customer_id AND before.account_id = account.account_id

@@ -307,6 +307,8 @@ issued_statement = Table(
     Column("sha256", LargeBinary, nullable=False, comment="Of the document"),
     Column("issued_by", Text, nullable=False),
     at("issued_at"),
+    Column("language", Text, nullable=False, server_default="en", comment="That its files are in: an ISO 639-1 code"),
+    CheckConstraint("language ~ '^[a-z]{2}$'", name="language_is_a_code"),
     CheckConstraint("kind IN ('balance_forward', 'open_item')", name="kind_is_known"),
     CheckConstraint(_CURRENCY, name="currency_is_iso"),
     UniqueConstraint("customer_id", "account_id", "sequence_no", name="issued_statement_is_numbered_once"),

@@ -68,6 +68,7 @@ class IssuedStatement(Node):
     total_debit: Money = one(resolvers.amount("total_debit"), "Sum of the period's debits, positive.")
     total_credit: Money = one(resolvers.amount("total_credit"), "Sum of the period's credits, positive.")
     issued_at: datetime = scalar("issued_at", "When it was issued.", filters=True, orders=True)
+    language: str = scalar("language", "The language that its files are in, whoever reads them: an ISO 639-1 code.")
     issued_by: str = scalar("issued_by", "Who issued it: member:…, client:… or a staff person's subject.", member=None)
     posted_since: int = scalar(
         resolvers.posted_since, "Entries posted up to its last day since it was issued; it does not show them."

@@ -1,6 +1,7 @@
 """Issued statements: issuing one, the list of them, one of them, and its files, which are the same bytes at every download.
 
-A file is made of the snapshot at its first download and kept; who comes second, even at the same moment, gets the one kept.
+A file is made of the snapshot at its first download and kept; who comes second, even at the same moment, gets the one kept. It is
+in the language that the statement was issued in, its times in the seller's zone: it would be the same whoever came first.
 """
 
 import base64
@@ -11,8 +12,9 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from extranet import downloads
+from extranet import downloads, languages
 from extranet.answers import FurtherStatement, IssuedStatements, IssuePayload, KeepPayload
+from extranet.formats import formats_for
 from extranet.issued import KINDS, Snapshot, kept, snapshot
 from extranet.pages.statement import sheet
 from extranet.pages.statement_files import CSV, MOST_ON_PAPER, PDF, XLSX
@@ -52,6 +54,7 @@ async def issue(visit: Visit) -> Response:
         to=asked.period.last.isoformat(),
         currency=form.get("currency") or None,
         ageingEdges=visit.portal.ageing_edges,
+        language=languages.spoken(),
     )
     if payload is None:
         problem = _(MISTAKES.get(mistakes[0].code, N_("That statement cannot be issued."))) if mistakes else ""
@@ -74,7 +77,10 @@ async def listing(visit: Visit) -> Response:
 async def detail(visit: Visit) -> Response:
     """One of them."""
     found = await snapshot(visit, whole=False)
-    return visit.page("issued_statement.html", issued=found.issued, kind=found.kind, period=found.period)
+    language = languages.LANGUAGES[languages.language_of(found.issued.language)]
+    return visit.page(
+        "issued_statement.html", issued=found.issued, kind=found.kind, period=found.period, language=language
+    )
 
 
 async def csv(visit: Visit) -> Response:
@@ -97,7 +103,8 @@ async def _file(visit: Visit, ending: str, make: Maker) -> Response:
     await visit.portal.access.take_away(visit.request, what="issued statement", form=ending)
     content = found.file(ending)
     if content is None:
-        made = await make(visit, found)
+        with languages.speaking(languages.language_of(found.issued.language)):
+            made = await make(visit, found)
         payload, _mistakes = await visit.change(
             "statement_file_keep",
             KeepPayload,
@@ -149,7 +156,7 @@ async def _pdf(visit: Visit, found: Snapshot) -> bytes:
         answered,
         lines,
         statement,
-        formats=visit.formats,
+        formats=formats_for(found.issued.language, visit.portal.settings.seller_time_zone),
         settings=visit.portal.settings,
         issued=(found.issued.number, found.issued.issued_at),
     )

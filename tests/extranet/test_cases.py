@@ -341,3 +341,52 @@ def test_the_database_lets_nobody_at_the_door_write_beyond_their_own(site: Site)
         ):  # fmt: skip
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
                 as_buyer(write.format(**{**mine, **forged}), own)
+
+
+def test_what_follows_from_a_message_is_done_for_its_author_alone(site: Site) -> None:
+    """Asked as the portal by nobody, by a colleague and by somebody of another account, nothing follows."""
+    address = opened(site, BUYER, subject="Whose message")
+    people = dict(told(site, "SELECT email, member_id FROM member"))
+    own, other = site.business.accounts["K-1001"], site.business.accounts["K-2002"]
+    with psycopg.connect(site.database_url, autocommit=True) as connection:
+        message = time_ordered_id()
+        connection.execute(
+            """INSERT INTO case_message (customer_id, message_id, case_id, account_id, author, author_id, author_name, body,
+                written_at)
+            SELECT customer_id, %s, case_id, account_id, 'member', %s, 'Rui', 'Again', now()
+            FROM customer_case WHERE case_id = %s""",
+            [message, f"member:{people[BUYER]}", case_id(address)],
+        )
+        connection.execute("UPDATE customer_case SET status = 'answered' WHERE case_id = %s", [case_id(address)])
+
+        def status_after(*entered: object) -> str:
+            with connection.transaction():
+                connection.execute("SET LOCAL ROLE cdp_portal")
+                connection.execute(ENTER, entered)
+                connection.execute("SELECT portal_case_message_told(%s, current_date, 1, 1)", [message])
+            row = connection.execute(
+                "SELECT status FROM customer_case WHERE case_id = %s", [case_id(address)]
+            ).fetchone()
+            assert row
+            return str(row[0])
+
+        assert status_after(None, None, None) == "answered"
+        assert status_after(people[FINANCE], None, own) == "answered"
+        assert status_after(people[OTHER], None, other) == "answered"
+        may_call = "SELECT has_function_privilege('cdp_portal', 'case_message_told(uuid, date, integer, integer)', 'EXECUTE')"
+        assert connection.execute(may_call).fetchone() == (False,)
+        assert status_after(people[BUYER], None, own) == "open"
+
+
+def test_a_request_to_change_details_is_on_record_once(site: Site) -> None:
+    address = opened(site, BUYER, kind="DETAILS", subject="We moved")
+    assert send(site, BUYER, address, {"message": "To the docks."}).status_code == 303
+    recorded = told(
+        site,
+        "SELECT outcome, actor = member.subject FROM audit_record, member WHERE event = 'details_change_asked'"
+        " AND target = %s AND member.email = %s",
+        address.rpartition("/")[2],
+        BUYER,
+    )
+    assert recorded == [("done", True)]
+    assert "Asked for a change of the account’s details." in get(site, "/activity", ADMIN).text

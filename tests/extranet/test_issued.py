@@ -125,6 +125,39 @@ def test_the_paper_tells_its_number_and_the_fingerprint_is_the_documents(site: S
     assert parsed["statement"]["closing"]["amount"] == parsed["statement"]["activity"][-1]["balance"]["amount"]
 
 
+def speaks(site: Site, email: str, locale: str) -> None:
+    with connect(site.database_url, "cdp_app") as connection:
+        connection.execute("UPDATE member SET locale = %s WHERE email = %s", [locale, email])
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_file_is_in_the_language_that_the_statement_was_issued_in_whoever_comes_first(
+    site: Site, ending: str
+) -> None:
+    speaks(site, FINANCE, "pt-PT")
+    try:
+        address = issued(site)
+    finally:
+        speaks(site, FINANCE, "en")
+    colleague = "both@holding.example"
+    speaks(site, colleague, "pl")
+    first = get(site, f"{address}.{ending}", colleague)
+    assert first.status_code == 200
+    assert file(site, f"{address}.{ending}").content == first.content
+    if ending == "pdf":
+        text = words(paper(first))
+        assert "Extrato n.º" in text
+        assert "Saldo" in text
+        assert "Balance" not in text
+    assert "Language of its files Português" in read(get(site, address).text).one("dl").text
+
+
+def test_a_statement_is_issued_in_a_language_that_there_is(site: Site) -> None:
+    assert asyncio.run(issue_aged(site, {"kind": "OPEN_ITEM", "to": "2026-11-21", "language": "xx"})) == [
+        "language_unknown"
+    ]
+
+
 def test_a_statement_keeps_the_ageing_edges_that_it_was_issued_with(site: Site) -> None:
     asked = {"kind": "OPEN_ITEM", "to": "2026-11-21"}
     assert asyncio.run(issue_aged(site, {**asked, "ageingEdges": [40, 2, 400]})) == ["edges_invalid"]

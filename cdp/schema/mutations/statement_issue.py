@@ -16,6 +16,7 @@ from cdp.errors import Mistake
 from cdp.graph.declaration import one
 from cdp.graph.runtime import GraphContext
 from cdp.graph.stored import answer_within
+from cdp.languages import ENGLISH, LANGUAGES
 from cdp.ledger import issuing
 from cdp.ledger.money import is_currency
 from cdp.ledger.statement import AGEING_EDGES, read_edges
@@ -66,6 +67,10 @@ class StatementIssueInput:
     ageing_edges: list[int] | None = strawberry.field(
         default=None,
         description="Last days late of the second, third and fourth ageing bucket, rising; 30, 60 and 90 unless given.",
+    )
+    language: str = strawberry.field(
+        default=ENGLISH,
+        description="The language that its files will be in: en, es, pl or pt. The document itself has no words of a language.",
     )
 
 
@@ -134,6 +139,9 @@ def _wrong(given: StatementIssueInput, today: date) -> Mistake | None:
         return Mistake(
             code="currency_unknown", message="That is not an ISO 4217 currency code, such as EUR.", field=("currency",)
         )
+    if given.language not in LANGUAGES:
+        message = f"Files are made in {', '.join(LANGUAGES)}."
+        return Mistake(code="language_unknown", message=message, field=("language",))
     return None if given.ageing_edges is None else _wrong_edges(given.ageing_edges)
 
 
@@ -176,6 +184,7 @@ def _draft(
         document=document,
         issued_by=issued_by,
         issued_at=issued_at,
+        language=given.language,
     )
 
 
