@@ -83,7 +83,7 @@ def test_polish_is_set_in_one_font_from_the_first_page_on(browser: Browser, site
     page = context.new_page()
     page.goto(f"{site.url}/orders")
     slices = "[...document.fonts].filter(font => font.unicodeRange.startsWith('U+104')).map(font => font.status)"
-    assert page.evaluate(slices) == ["loaded", "loaded"]
+    assert page.evaluate(f"document.fonts.ready.then(() => {slices})") == ["loaded", "loaded"]
     context.close()
 
 
