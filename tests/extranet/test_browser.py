@@ -1,11 +1,13 @@
 """The extranet in a real browser: each role walks its pages; wide and narrow, light and dark, by keyboard, on paper."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfReader
 
 from tests.extranet.addresses import ADMIN, BOTH, BUYER, FINANCE, LUSITANIA, OF_ADMINISTRATORS, VIEWER, named, pages
 from tests.extranet.business import PASSWORD
@@ -220,3 +222,28 @@ def test_statement_and_order_print_on_a4_without_the_sites_frame(member: Page, s
         assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") <= most
         assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
         member.emulate_media(media="screen")
+
+
+def test_every_sheet_of_a_printed_statement_says_whose_it_is(browser: Browser, site: Site) -> None:
+    site.as_member(ADMIN).close()
+    context = browser.new_context()
+    context.add_cookies([{"name": "sid", "value": site.cookies[ADMIN]["sid"], "url": site.url}])
+    page = context.new_page()
+    page.goto(f"{site.url}/statement")
+    for part in (".paper-head", ".on-paper"):
+        expect(page.locator(part).first).to_be_hidden()
+    sheets = [sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages]
+    context.close()
+    rows = [sheet for sheet in sheets if "INV-90" in sheet]
+    assert len(rows) > 1
+    for sheet in rows:
+        assert "Statement of account · K-2002 · Nov 22, 2025 – Nov 21, 2026 · EUR" in plain(sheet)
+        assert "Date Document Due Debit Credit Balance" in plain(sheet)
+    assert "Meridian Supply, Lda Zeppelin canary AG · K-2002 Nov 21, 2026 Statement of account" in plain(sheets[0])
+    assert "Download" not in "".join(sheets)
+    assert "Balance carried forward" in plain(sheets[-1])
+    assert "INV-90049" in sheets[-1]  # no sheet of a total alone
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
