@@ -5,6 +5,7 @@ the source's key of it, because a newer version may replace it and name somebody
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -18,18 +19,16 @@ from cdp.events import queries
 Direction = Literal["inbound", "outbound"]
 
 
-class InteractionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One contact. `(source_id, external_id)` is its key: a message's id, or the record's in an import.
+class InteractionTold(msgspec.Struct, frozen=True, kw_only=True):
+    """One contact, before it is known whose. `(source_id, external_id)` is its key: a message's id, or the record's in an import.
 
-    A higher `version` of a known key replaces the contact, the same or a lower one changes nothing. `profile_id` is
-    where it came through and never changes; `customer_id` is whose that profile is now.
+    A higher `version` of a known key replaces the contact, the same or a lower one changes nothing. `properties`: a mapping, or
+    a JSON object as it came.
     """
 
     source_id: UUID
     external_id: str
     version: int = 0
-    customer_id: UUID
-    profile_id: UUID
     kind: str
     direction: Direction = "inbound"
     name: str | None = None
@@ -40,7 +39,7 @@ class InteractionRecord(msgspec.Struct, frozen=True, kw_only=True):
     location: str | None = None
     occurred_at: datetime
     duration_seconds: int | None = None
-    properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    properties: Mapping[str, Any] | msgspec.Raw = msgspec.field(default_factory=dict)
     time_suspect: bool = False
 
     @property
@@ -49,21 +48,41 @@ class InteractionRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.source_id, self.external_id
 
 
-def record_contacts(connection: Connection[Any], contacts: Sequence[tuple[datetime, InteractionRecord]]) -> None:
-    """Record contacts that messages told, each with when its message came; telling the same again changes nothing.
+class InteractionRecord(InteractionTold, frozen=True, kw_only=True):
+    """One contact. `profile_id` is where it came through and never changes; `customer_id` is whose that profile is now."""
+
+    customer_id: UUID
+    profile_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contacts:
+    """Contacts that messages told, made ready to be written as far as they can be before it is known whose they are."""
+
+    told: Sequence[tuple[datetime, InteractionTold]]
+    columns: Mapping[str, Any]
+
+
+def contacts_of(told: Sequence[tuple[datetime, InteractionTold]]) -> Contacts:
+    """Contacts that messages told, each with when its message came. Pure.
 
     Their ids follow from source, message id and that time, all of which the inbox keeps for ever, and a contact is always with
-    the customer its profile is of; so no look-up table needs to know them. The caller holds the customers' lock and commits.
+    the customer its profile is of; so no look-up table needs to know them.
     """
-    kept_by_key = queries.contacts_kept_by_key(connection, [one.key for _, one in contacts])
-    queries.put_interactions(
-        connection,
-        [
-            (id_of(one.source_id, one.external_id, at), one)
-            for at, one in contacts
-            if not kept_by_key or one.key not in kept_by_key
-        ],
-    )
+    ids = [id_of(one.source_id, one.external_id, at) for at, one in told]
+    return Contacts(told=told, columns=queries.interaction_columns(ids, [one for _, one in told]))
+
+
+def record_contacts(connection: Connection[Any], contacts: Contacts, homes: Sequence[tuple[UUID, UUID]]) -> None:
+    """Record contacts; telling the same again changes nothing. `homes`: customer and profile of each.
+
+    The caller holds the customers' lock and commits.
+    """
+    kept_by_key = queries.contacts_kept_by_key(connection, [one.key for _, one in contacts.told])
+    if kept_by_key:
+        left = [(told, home) for told, home in zip(contacts.told, homes, strict=True) if told[1].key not in kept_by_key]
+        contacts, homes = contacts_of([told for told, _ in left]), [home for _, home in left]
+    queries.put_interactions(connection, contacts.columns, homes)
 
 
 def record_interactions(connection: Connection[Any], interactions: Sequence[InteractionRecord]) -> None:
@@ -89,4 +108,5 @@ def record_interactions(connection: Connection[Any], interactions: Sequence[Inte
         ids |= {key: home.record_id for key, home in replaced.items()}
         queries.delete_interactions(connection, list(replaced.values()))
         queries.put_interaction_keys(connection, [(ids[key], newest[key]) for key in replaced])
-    queries.put_interactions(connection, [(ids[key], one) for key, one in puts.items()])
+    columns = queries.interaction_columns([ids[key] for key in puts], list(puts.values()))
+    queries.put_interactions(connection, columns, [(one.customer_id, one.profile_id) for one in puts.values()])

@@ -2,7 +2,7 @@
 transaction.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from cdp.db.rows import Utf8Texts, as_array
 from cdp.db.statements import load_statements
 
 if TYPE_CHECKING:
-    from cdp.events.interactions import InteractionRecord
+    from cdp.events.interactions import InteractionRecord, InteractionTold
 
 STATEMENTS: Final = load_statements("cdp.events")
 
@@ -182,16 +182,10 @@ def delete_interactions(connection: Connection[Any], gone: Sequence[InteractionH
         connection.execute(STATEMENTS["delete_interactions"], given)
 
 
-def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "InteractionRecord"]]) -> None:
-    """Write interactions under their ids."""
-    if not puts:
-        return
-    ids = [interaction_id for interaction_id, _ in puts]
-    records = [record for _, record in puts]
-    given: dict[str, Any] = {
-        "customer_ids": as_array([one.customer_id for one in records]),
+def interaction_columns(ids: Sequence[UUID], records: Sequence["InteractionTold"]) -> dict[str, Any]:
+    """What `put_interactions` writes of these interactions, whoever they are with."""
+    return {
         "interaction_ids": as_array(ids),
-        "profile_ids": as_array([one.profile_id for one in records]),
         "source_ids": as_array([one.source_id for one in records]),
         "kinds": as_array([one.kind for one in records]),
         "directions": as_array([one.direction for one in records]),
@@ -203,10 +197,28 @@ def put_interactions(connection: Connection[Any], puts: Sequence[tuple[UUID, "In
         "locations": as_array([one.location for one in records]),
         "occurred_at": as_array([one.occurred_at for one in records]),
         "durations": as_array([one.duration_seconds for one in records]),
-        "properties": as_array([msgspec.json.encode(dict(one.properties)).decode() for one in records]),
+        "properties": Utf8Texts(map(_json, records)),
         "suspects": as_array([one.time_suspect for one in records]),
     }
+
+
+def put_interactions(
+    connection: Connection[Any], columns: Mapping[str, Any], homes: Sequence[tuple[UUID, UUID]]
+) -> None:
+    """Write interactions: their columns, and customer and profile of each."""
+    if not homes:
+        return
+    given = {
+        **columns,
+        "customer_ids": as_array([customer_id for customer_id, _ in homes]),
+        "profile_ids": as_array([profile_id for _, profile_id in homes]),
+    }
     connection.execute(STATEMENTS["put_interactions"], given)
+
+
+def _json(record: "InteractionTold") -> bytes:
+    told = record.properties
+    return bytes(told) if isinstance(told, msgspec.Raw) else msgspec.json.encode(dict(told))
 
 
 def contacts_kept_by_key(

@@ -168,11 +168,17 @@ INSERT INTO interaction (
     customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
     occurred_at, duration_seconds, properties, time_suspect
 )
-SELECT * FROM unnest(
+SELECT
+    customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
+    occurred_at, duration_seconds, properties::jsonb, time_suspect
+FROM unnest(
     %(customer_ids)s::uuid[], %(interaction_ids)s::uuid[], %(profile_ids)s::uuid[], %(source_ids)s::uuid[],
     %(kinds)s::text[], %(directions)s::text[], %(names)s::text[], %(topics)s::text[], %(products)s::text[],
     %(channels)s::text[], %(divisions)s::text[], %(locations)s::text[], %(occurred_at)s::timestamptz[],
-    %(durations)s::int[], %(properties)s::jsonb[], %(suspects)s::boolean[]
+    %(durations)s::int[], %(properties)s::text[], %(suspects)s::boolean[]
+) AS told (
+    customer_id, interaction_id, profile_id, source_id, kind, direction, name, topic, product, channel, division, location,
+    occurred_at, duration_seconds, properties, time_suspect
 )
 ON CONFLICT (customer_id, occurred_at, interaction_id) DO NOTHING;
 

@@ -7,6 +7,7 @@ caller's transaction under the exclusive customers' lock, and call `rehome` of t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +21,15 @@ from cdp.identify import queries
 from cdp.identify.claims import Attached, Author, ClaimDraft, Decision, ProfileKey, profile_node
 from cdp.identify.crowding import counting
 from cdp.identify.findings import keep_listed
-from cdp.identify.gathering import Told, gather
+from cdp.identify.gathering import Told, ToldClaim, ToldProfile, gather
 from cdp.identify.history import SYSTEM, About, complete, quarantine_events
 from cdp.identify.identifier import Identifier
-from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust, StoredClaim
+from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust
 from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
 from cdp.identify.resolution import Resolution, resolve
 from cdp.identify.rules import Rules
 from cdp.identify.ruling import rules_in_force
+from cdp.identify.stored_claims import StoredClaim, as_stored, component, put_claims, set_aside
 from cdp.identify.telling import Redrawn, customer_changes
 
 
@@ -50,31 +52,49 @@ def apply_claims(
     decisions: Sequence[Decision] = (),
     rules: Rules | None = None,
 ) -> Mapping[ProfileKey, Attached]:
-    """Make the customers follow from these claims too; where each draft's profile is now, by its key in normal form.
+    """As `attach`, of drafts as they are; where each draft's profile is now, by its key in normal form.
 
-    The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
-    statements whatever the batch's size, the last of which tells the change feed. Raises BlockedKey, before anything
-    is written, for a draft whose key points at nobody. `rules`: those in force, if not given.
+    Raises BlockedKey, before anything is written, for a draft whose key points at nobody.
     """
-    rules = rules or rules_in_force(connection)
     trust = queries.sources(connection, {draft.source_id for draft in drafts})
     told = gather(drafts, {source_id: one.region for source_id, one in trust.items()})
+    attach(connection, told, decisions=decisions, rules=rules)
+    return {key: _placed(one) for key, one in told.profiles.items()}
+
+
+def attach(
+    connection: Connection[Any],
+    told: Told,
+    *,
+    decisions: Sequence[Decision] = (),
+    rules: Rules | None = None,
+) -> list[Attached]:
+    """Make the customers follow from these claims too; where each draft's profile is now, in the order of the drafts.
+
+    The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
+    statements whatever the batch's size, the last of which tells the change feed. `rules`: those in force, if not given.
+    """
+    rules = rules or rules_in_force(connection)
+    trust = queries.sources(connection, {key.source_id for key in told.profiles})
     attached = queries.profile_keys(connection, told.profiles.keys())
     known = _Known(attached=attached, new={key: time_ordered_id() for key in told.profiles if key not in attached})
-    seeds = queries.put_claims(connection, told.claims, known.profile_ids, rules)
+    decided = {node for one in decisions for node in (one.one, one.other)}
+    claimed = put_claims(connection, told.claims, known.profile_ids, rules, new=known.new.keys(), decided=decided)
     news = queries.put_decisions(connection, decisions)
-    seeds |= {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
+    seeds = claimed.seeds | {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
     _free(connection, [one for one in decisions if one.decision_id in news])
     organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
     seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
     moved: set[UUID] = set()
     redrawn = Redrawn()
-    if seeds:
-        attached, redrawn = _redraw(connection, told, known, seeds, trust=trust, rules=rules)
+    if seeds or claimed.fresh:
+        attached, redrawn = _redraw(connection, told, known, seeds, fresh=claimed.fresh, trust=trust, rules=rules)
         moved = set(redrawn.drawn.homes.values()) if redrawn.drawn else set()
+    for key, profile in told.profiles.items():
+        profile.place = attached[key]
     described = set(_tell_what_was_seen(connection, told, known, attached, moved)) | redrawn.quarantined
     append(connection, customer_changes(redrawn, described))
-    return attached
+    return [_placed(one) for one in told.of_drafts]
 
 
 def apply_decisions(
@@ -117,6 +137,11 @@ def redraw_again(connection: Connection[Any], seeds: Collection[Identifier], *, 
     append(connection, customer_changes(redrawn, redrawn.quarantined))
 
 
+def _placed(profile: ToldProfile) -> Attached:
+    assert profile.place is not None  # noqa: S101 — every profile told of has been attached
+    return profile.place
+
+
 def _free(connection: Connection[Any], decisions: Iterable[Decision]) -> None:
     """What is connected through values that needn't point at nobody any more is connected again.
 
@@ -131,14 +156,18 @@ def _redraw(
     known: _Known,
     seeds: set[Identifier],
     *,
+    fresh: Mapping[UUID, ToldClaim] = MappingProxyType({}),
     trust: Mapping[UUID, SourceTrust],
     rules: Rules,
     author: Author | None = None,
     about: About | None = None,
 ) -> tuple[dict[ProfileKey, Attached], Redrawn]:
-    """Resolve the seeds' component again and store the difference: where the batch's profiles are, and what changed."""
+    """Resolve the seeds' component again and store the difference: where the batch's profiles are, and what changed.
+
+    `fresh`: claims that belong to it, too, connected with nothing stored, of which nothing needs to be read.
+    """
     untold = {profile_id: (key, told.profiles[key].kind) for key, profile_id in known.new.items()}
-    stored_claims, stored = queries.component(connection, seeds, untold)
+    stored_claims, stored = component(connection, seeds, untold) if seeds else ({}, {})
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
@@ -146,14 +175,18 @@ def _redraw(
     before = queries.component_owners(
         connection, identifiers, decisions, stored, decided=seeds if author is not None else frozenset()
     )
+    read = claims.keys()
+    if fresh:
+        fresh_claims, fresh_profiles = as_stored(fresh, known.profile_ids)
+        stored_claims, stored = stored_claims | fresh_claims, stored | fresh_profiles
+        claims = claims | {claim_id: one.claim for claim_id, one in fresh_claims.items()}
     resolution = resolve(
         claims.values(),
         decisions,
         rules,
         shared=frozenset(one for one, owner in before.items() if owner is None),
     )
-    queries.set_aside(connection, resolution.crowding)
-    read = claims.keys()
+    set_aside(connection, resolution.crowding)
     stored_claims = _counting(stored_claims, resolution)
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     drawn = redraw(resolution, claims, stored, time_ordered_id)
@@ -164,7 +197,8 @@ def _redraw(
     queries.put_events(connection, events)
     is_less_refused = queries.change_refusals(connection, read, resolution.refusals)
     keep_listed(connection, resolution, claims, before, drawn, is_less_refused=is_less_refused)
-    customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values())
+    founded = set(drawn.founded.values())
+    customers = {one.customer_id for one in stored.values() if one.customer_id} | set(drawn.homes.values()) - founded
     others = {one.claim.source_id for one in stored_claims.values()} - trust.keys()
     after = _shown(stored_claims, drawn, {**trust, **queries.sources(connection, others)} if others else trust)
     after |= _vouched(connection, decisions, drawn, after)
@@ -178,8 +212,9 @@ def _redraw(
         for key, profile_id in known.profile_ids.items()
     }
     quarantined: set[UUID] = set()
-    if max(len(claims), len(identifiers), len(decisions)) >= rules.size.least:
-        quarantined = queries.quarantine(connection, set(drawn.homes.values()), drawn.quarantined)
+    if max(len(claims), len(identifiers), len(drawn.owners), len(decisions)) >= rules.size.least:
+        homes_now = set(drawn.homes.values()) - founded | drawn.quarantined.keys()
+        quarantined = queries.quarantine(connection, homes_now, drawn.quarantined)
         queries.put_events(connection, quarantine_events(drawn, quarantined, author or SYSTEM))
     return attached, Redrawn(drawn=drawn, before=shown, after=after, quarantined=frozenset(quarantined))
 
@@ -296,40 +331,9 @@ def _tell_what_was_seen(
 
     Returns the customers of which more changed than when they were seen.
     """
-    # Looked up once: a key's hash costs more than all else that is done with a profile here.
-    places = [(attached[key], one) for key, one in told.profiles.items()]
-    queries.see_profiles(
-        connection,
-        [
-            (place.customer_id, place.profile_id, one.first_at, one.last_at)
-            for place, one in places
-            if not known.new or one.key not in known.new
-        ],
-    )
-    queries.put_traits(
-        connection,
-        [
-            (place.customer_id, place.profile_id, trait, value, at, message_id)
-            for place, one in places
-            for trait, (at, message_id, value) in one.traits.items()
-        ],
-    )
+    places = [(_placed(one), one) for one in told.profiles.values()]
     elsewhere = {organisation for organisation, _ in told.affiliations} - attached.keys()
     organisations = {**attached, **(queries.profile_keys(connection, elsewhere) if elsewhere else {})}
-    pairs = [
-        (organisations[organisation], attached[person], one)
-        for (organisation, person), one in told.affiliations.items()
-        if organisation in organisations
-    ]
-    queries.put_affiliations(connection, pairs)
-    queries.see_identifiers(
-        connection,
-        [
-            (home, claim.said, claim.last_at)
-            for claim in told.claims.values()
-            if (home := attached[claim.key].customer_id) not in redrawn
-        ],
-    )
     described = redrawn | queries.told_anew(
         connection,
         [
@@ -339,12 +343,46 @@ def _tell_what_was_seen(
             for trait, (_, _, value) in one.traits.items()
         ],
     )
-    seen: dict[UUID, datetime] = {}
-    for place, one in places:
-        home = place.customer_id
-        if home not in described:
-            held = seen.setdefault(home, one.last_at)
-            if held < one.last_at:
-                seen[home] = one.last_at
-    queries.see_customers(connection, seen)
+    # None of these is waited for before the next is on its way: what is written meanwhile costs the lock no time.
+    with connection.pipeline():
+        queries.see_profiles(
+            connection,
+            [
+                (place.customer_id, place.profile_id, one.first_at, one.last_at)
+                for place, one in places
+                if not known.new or one.key not in known.new
+            ],
+        )
+        queries.see_identifiers(
+            connection,
+            [
+                (home, claim.said, claim.last_at)
+                for claim in told.claims.values()
+                if (home := _placed(claim.profile).customer_id) not in redrawn
+            ],
+        )
+        queries.put_traits(
+            connection,
+            [
+                (place.customer_id, place.profile_id, trait, value, at, message_id)
+                for place, one in places
+                for trait, (at, message_id, value) in one.traits.items()
+            ],
+        )
+        queries.put_affiliations(
+            connection,
+            [
+                (organisations[organisation], attached[person], one)
+                for (organisation, person), one in told.affiliations.items()
+                if organisation in organisations
+            ],
+        )
+        seen: dict[UUID, datetime] = {}
+        for place, one in places:
+            home = place.customer_id
+            if home not in described:
+                held = seen.setdefault(home, one.last_at)
+                if held < one.last_at:
+                    seen[home] = one.last_at
+        queries.see_customers(connection, seen)
     return queries.describe_customers(connection, described)

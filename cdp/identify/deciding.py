@@ -22,6 +22,7 @@ from cdp.identify.identifier import PROFILE, Identifier, identify
 from cdp.identify.redrawing import StoredProfile
 from cdp.identify.resolution import Cluster, Resolution, resolve
 from cdp.identify.rules import Rules
+from cdp.identify.stored_claims import component
 
 STATEMENTS: Final = load_statements("cdp.identify", "deciding.sql")
 
@@ -69,7 +70,7 @@ class Component:
 
 def component_of(connection: Connection[Any], seeds: Sequence[Identifier]) -> Component:
     """All that is connected with these nodes, and so can change with a decision about them."""
-    stored_claims, stored = queries.component(connection, seeds, {})
+    stored_claims, stored = component(connection, seeds, {})
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     nodes = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes |= {*seeds, *(profile_node(one) for one in stored)}

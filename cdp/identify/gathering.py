@@ -1,6 +1,6 @@
 """Gathering: a batch of drafts folded into what it says of each profile, claim, trait and affiliation. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cdp.errors import Invalid
-from cdp.identify.claims import ClaimDraft, Kind, ProfileKey, claim_id, one_object
+from cdp.identify.claims import Attached, ClaimDraft, Kind, ProfileKey, claim_id, one_object
 from cdp.identify.identifier import Identifier, identify
 
 
@@ -21,13 +21,17 @@ class BlockedKey(Invalid):
 
 @dataclass(slots=True, kw_only=True)
 class ToldProfile:
-    """What the batch says of one profile. `traits`: (stated at, message id, value) of the newest statement by trait."""
+    """What the batch says of one profile. `traits`: (stated at, message id, value) of the newest statement by trait.
+
+    `place`: where it is, once that is known.
+    """
 
     key: ProfileKey
     kind: Kind
     first_at: datetime
     last_at: datetime
     traits: dict[str, tuple[datetime, str, Any]] = field(default_factory=dict)
+    place: Attached | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class ToldClaim:
 
     claim_id: UUID
     key: ProfileKey
+    profile: ToldProfile
     said: Mapping[Identifier, str]
     first: tuple[datetime, str]
     last_at: datetime
@@ -52,8 +57,9 @@ class ToldAffiliation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A batch, folded. Affiliations are keyed (organisation, person)."""
+    """A batch, folded. Affiliations are keyed (organisation, person). `of_drafts`: the profile of each draft, in their order."""
 
+    of_drafts: Sequence[ToldProfile]
     profiles: Mapping[ProfileKey, ToldProfile]
     claims: Mapping[UUID, ToldClaim]
     affiliations: Mapping[tuple[ProfileKey, ProfileKey], ToldAffiliation]
@@ -91,46 +97,52 @@ def gather(drafts: Iterable[ClaimDraft], regions: Mapping[UUID, str | None]) -> 
     profiles: dict[ProfileKey, ToldProfile] = {}
     claims: dict[UUID, ToldClaim] = {}
     affiliations: dict[tuple[ProfileKey, ProfileKey], ToldAffiliation] = {}
+    of_drafts: list[ToldProfile] = []
     for draft in drafts:
         region = regions.get(draft.source_id)
         key, said, identity = _statement(
             draft.source_id, draft.namespace, draft.value, tuple(draft.identifiers), region
         )
-        _tell_profile(profiles, key, draft)
-        _tell_claim(claims, identity, key, said, draft)
+        profile = _tell_profile(profiles, key, draft)
+        of_drafts.append(profile)
+        _tell_claim(claims, identity, profile, said, draft)
         if draft.group is not None:
             group = identify(*draft.group, region=region)
             if group is not None:
                 _tell_affiliation(affiliations, (ProfileKey(draft.source_id, *group), key), draft)
-    return Told(profiles=profiles, claims=claims, affiliations=affiliations)
+    return Told(of_drafts=of_drafts, profiles=profiles, claims=claims, affiliations=affiliations)
 
 
-def _tell_profile(profiles: dict[ProfileKey, ToldProfile], key: ProfileKey, draft: ClaimDraft) -> None:
+def _tell_profile(profiles: dict[ProfileKey, ToldProfile], key: ProfileKey, draft: ClaimDraft) -> ToldProfile:
     told = profiles.get(key)
     if told is None:
         told = profiles[key] = ToldProfile(key=key, kind=draft.kind, first_at=draft.at, last_at=draft.at)
     else:
-        told.first_at = min(told.first_at, draft.at)
-        told.last_at = max(told.last_at, draft.at)
+        if draft.at < told.first_at:
+            told.first_at = draft.at
+        elif draft.at > told.last_at:
+            told.last_at = draft.at
         if draft.kind == "organisation":
             told.kind = draft.kind
     for trait, value in draft.traits.items():
         held = told.traits.get(trait)
         if held is None or (draft.at, draft.message_id) > held[:2]:
             told.traits[trait] = (draft.at, draft.message_id, value)
+    return told
 
 
 def _tell_claim(
     claims: dict[UUID, ToldClaim],
     identity: UUID,
-    key: ProfileKey,
+    profile: ToldProfile,
     said: Mapping[Identifier, str],
     draft: ClaimDraft,
 ) -> None:
     told = claims.get(identity)
     if told is None:
+        first = (draft.at, draft.message_id)
         claims[identity] = ToldClaim(
-            claim_id=identity, key=key, said=said, first=(draft.at, draft.message_id), last_at=draft.at
+            claim_id=identity, key=profile.key, profile=profile, said=said, first=first, last_at=draft.at
         )
         return
     if (draft.at, draft.message_id) < told.first:

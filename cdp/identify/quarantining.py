@@ -23,6 +23,7 @@ from cdp.identify.deciding import Living, living, now
 from cdp.identify.identifier import Identifier
 from cdp.identify.rules import Rules
 from cdp.identify.ruling import rules_in_force
+from cdp.identify.stored_claims import count_again, full_nodes
 
 MOST: Final = 100_000
 """How far people may let a customer grow. Beyond, whatever it is, it is nobody."""
@@ -76,9 +77,9 @@ def let_grow(
     if not so_far < wanted <= MOST:
         message = f"It may have {so_far} by now: say a number above that, at most {MOST}."
         return Mistake(code="not_a_larger_limit", message=message, field=("most",))
-    full = queries.full_nodes(connection, nodes).keys()
+    full = full_nodes(connection, nodes).keys()
     made = _decided("grow", {profile_node(one.founder), *full}, author, now(connection), most=wanted)
-    queries.count_again(connection, full, wanted)
+    count_again(connection, full, wanted)
     apply_decisions(connection, made, withdrawn=(), author=author, rules=rules)
     return _told(connection, one.founder, made)
 

@@ -4,7 +4,7 @@ Everything here runs inside the caller's transaction, which holds the customers'
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,21 +16,19 @@ from psycopg import Connection
 
 from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
-from cdp.identify.claims import Attached, Claim, Decision, Kind, ProfileKey, one_object, profile_node
-from cdp.identify.crowding import Crowding, Order, counts_on_arrival
-from cdp.identify.gathering import ToldAffiliation, ToldClaim
+from cdp.identify.claims import Attached, Decision, Kind, ProfileKey, one_object, profile_node
+from cdp.identify.gathering import ToldAffiliation
 from cdp.identify.history import Event
 from cdp.identify.identifier import PROFILE, Identifier
-from cdp.identify.redrawing import MergeRecord, Move, StoredProfile
+from cdp.identify.redrawing import MergeRecord, Move
 from cdp.identify.resolution import Quarantine, Refusal
-from cdp.identify.rules import Rules
 
 STATEMENTS: Final = load_statements("cdp.identify")
 
 _WAYS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-_AS_USUAL: Final[LiteralString] = "SELECT " + ", ".join(f"set_config('enable_{way}', 'on', true)" for way in _WAYS)
+AS_USUAL: Final[LiteralString] = "SELECT " + ", ".join(f"set_config('enable_{way}', 'on', true)" for way in _WAYS)
 # Before version 18 a way that is forbidden has a price so high that the statement would be compiled each time.
-_BY_INDEX: Final[LiteralString] = _AS_USUAL.replace("'on'", "'off'") + ", set_config('jit', 'off', true)"
+BY_INDEX: Final[LiteralString] = AS_USUAL.replace("'on'", "'off'") + ", set_config('jit', 'off', true)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +37,6 @@ class SourceTrust:
 
     verified: bool
     region: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredClaim:
-    """A claim of a component: what resolution sees, its last time, and its values as given."""
-
-    claim: Claim
-    last_at: datetime
-    given: Mapping[Identifier, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +61,7 @@ def sources(connection: Connection[Any], source_ids: Collection[UUID]) -> dict[U
 
 def profile_keys(connection: Connection[Any], keys: Collection[ProfileKey]) -> dict[ProfileKey, Attached]:
     """The profiles known under these keys."""
-    source_ids, namespaces, values = _columns(keys, 3)
+    source_ids, namespaces, values = columns(keys, 3)
     rows = connection.execute(
         STATEMENTS["profile_keys"], {"source_ids": source_ids, "namespaces": namespaces, "values": values}
     )
@@ -80,103 +69,6 @@ def profile_keys(connection: Connection[Any], keys: Collection[ProfileKey]) -> d
         ProfileKey(one_object(source_id), namespace, value): Attached(profile_id=profile_id, customer_id=customer_id)
         for source_id, namespace, value, profile_id, customer_id in rows
     }
-
-
-def put_claims(
-    connection: Connection[Any], told: Mapping[UUID, ToldClaim], profile_ids: Mapping[ProfileKey, UUID], rules: Rules
-) -> set[Identifier]:
-    """Store claims; return what those say that change what follows: new ones, and those whose first time is now earlier.
-
-    What such a claim says of a node that has enough earlier ones is kept and set aside, and changes nothing.
-    """
-    rows = connection.execute(STATEMENTS["claim_times"], {"claim_ids": as_array(list(told))})
-    known = {claim_id: ((first_at, message_id), last_at) for claim_id, first_at, message_id, last_at in rows}
-    changed, puts = set(), []
-    for claim_id, claim in told.items():
-        held = known.get(claim_id)
-        first, last_at = held or (claim.first, claim.last_at)
-        if held is None or claim.first < first:
-            first = claim.first
-            changed.add(claim_id)
-        elif claim.last_at <= last_at:
-            continue
-        puts.append(
-            (claim_id, claim.key.source_id, profile_ids[claim.key], *first, max(last_at, claim.last_at)),
-        )
-    _put(
-        connection,
-        "put_claims",
-        ("claim_ids", "source_ids", "profile_ids", "first_at", "first_message_ids", "last_at"),
-        puts,
-    )
-    full = full_nodes(connection, {node for one in changed for node in _nodes(told[one], profile_ids)})
-    said: list[tuple[Any, ...]] = []
-    aside: list[tuple[Any, ...]] = []
-    back: list[tuple[Any, ...]] = []
-    seeds: set[Identifier] = set()
-    for claim_id in changed:
-        nodes = _nodes(told[claim_id], profile_ids)
-        late = set(late_nodes(told[claim_id], profile_ids, full, rules)) if full else set()
-        if claim_id not in known:
-            said.extend((*node, claim_id, given) for node, given in nodes.items() if node not in late)
-            aside.extend((*node, claim_id, nodes[node]) for node in late)
-        else:
-            back.extend((*node, claim_id) for node in nodes if node in full and node not in late)
-        seeds |= nodes.keys() - late
-    names = ("namespaces", "values", "claim_ids")
-    _put(connection, "put_claim_identifiers", (*names, "given"), said)
-    _put(connection, "put_set_aside", (*names, "given"), aside)
-    _put(connection, "take_back", names, back)
-    return seeds
-
-
-def _nodes(claim: ToldClaim, profile_ids: Mapping[ProfileKey, UUID]) -> dict[Identifier, str]:
-    """What a claim is about, with values as given: its profile, and what it says."""
-    node = profile_node(profile_ids[claim.key])
-    return {node: node.value, **claim.said}
-
-
-def late_nodes(
-    claim: ToldClaim, profile_ids: Mapping[ProfileKey, UUID], full: Mapping[Identifier, Order], rules: Rules
-) -> Iterator[Identifier]:
-    """The full nodes about which a new claim surely doesn't count."""
-    own = profile_node(profile_ids[claim.key])
-    order = (claim.first[0], claim.key.source_id, claim.first[1], claim.claim_id)
-    key = Identifier(*claim.key[1:])
-    for node in _nodes(claim, profile_ids):
-        if node in full and not counts_on_arrival(order, node, full, own=own, key=key, rules=rules):
-            yield node
-
-
-def full_nodes(connection: Connection[Any], nodes: Collection[Identifier]) -> dict[Identifier, Order]:
-    """Which of these nodes have enough claims, and the place of the last that counts."""
-    if not nodes:
-        return {}
-    namespaces, values = _columns(nodes, 2)
-    rows = connection.execute(STATEMENTS["full_nodes"], {"namespaces": namespaces, "values": values})
-    return {Identifier(namespace, value): tuple(order) for namespace, value, *order in rows}
-
-
-def set_aside(connection: Connection[Any], crowded: Crowding) -> None:
-    """Set aside what no longer counts, and remember which nodes are full."""
-    if not crowded.last:
-        return
-    names = ("namespaces", "values")
-    _put(connection, "set_aside", (*names, "claim_ids"), [(*node, claim_id) for claim_id, node in crowded.set_aside])
-    held = full_nodes(connection, crowded.last.keys())
-    news = [(*node, *order) for node, order in crowded.last.items() if held.get(node) != order]
-    _put(connection, "put_full_nodes", (*names, "at", "source_ids", "message_ids", "claim_ids"), news)
-
-
-def count_again(connection: Connection[Any], nodes: Collection[Identifier], most: int) -> None:
-    """Let so many claims count about each of these full nodes; `set_aside` will tell if they are full again."""
-    if not nodes:
-        return
-    namespaces, values = _columns(nodes, 2)
-    given = {"namespaces": namespaces, "values": values}
-    early = connection.execute(STATEMENTS["early_set_aside"], {**given, "most": most}).fetchall()
-    _put(connection, "take_back", ("namespaces", "values", "claim_ids"), early)
-    connection.execute(STATEMENTS["delete_full_nodes"], given)
 
 
 def nodes_of(connection: Connection[Any], customer_id: UUID) -> set[Identifier]:
@@ -193,7 +85,7 @@ def quarantine(
         (one, quarantined[one].at, quarantined[one].reason) if one in quarantined else (one, None, None)
         for one in customer_ids
     ]
-    given = dict(zip(("customer_ids", "at", "why"), _columns(rows, 3), strict=True))
+    given = dict(zip(("customer_ids", "at", "why"), columns(rows, 3), strict=True))
     return {customer_id for (customer_id,) in connection.execute(STATEMENTS["quarantine"], given)}
 
 
@@ -208,25 +100,25 @@ def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) ->
     ]
     if not rows:
         return set()
-    columns = _columns(rows, 11)
+    given_columns = columns(rows, 11)
     names = ("decision_ids", "kinds", "one_namespaces", "one_values", "other_namespaces", "other_values", "rules")
-    given = dict(zip((*names, "actors", "reasons", "decided_at", "most"), columns, strict=True))
+    given = dict(zip((*names, "actors", "reasons", "decided_at", "most"), given_columns, strict=True))
     return {decision_id for (decision_id,) in connection.execute(STATEMENTS["put_decisions"], given)}
 
 
 def withdraw_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
     """These decisions are no longer in force; they stay on record."""
-    _put(connection, "withdraw_decisions", ("decision_ids",), [(one,) for one in decision_ids])
+    put(connection, "withdraw_decisions", ("decision_ids",), [(one,) for one in decision_ids])
 
 
 def reinstate_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
     """These decisions, withdrawn for a merge that is undone, are in force again."""
-    _put(connection, "reinstate_decisions", ("decision_ids",), [(one,) for one in decision_ids])
+    put(connection, "reinstate_decisions", ("decision_ids",), [(one,) for one in decision_ids])
 
 
 def free_values(connection: Connection[Any], identifiers: Collection[Identifier]) -> None:
     """Values that pointed at nobody may tie customers again: what is connected through them is from now on."""
-    _put(connection, "free_values", ("namespaces", "values"), list(identifiers))
+    put(connection, "free_values", ("namespaces", "values"), list(identifiers))
 
 
 def staff_source(connection: Connection[Any]) -> UUID:
@@ -251,54 +143,7 @@ def put_events(connection: Connection[Any], events: Iterable[Event]) -> None:
         )
         for one in events
     ]
-    _put(connection, "put_events", names, rows)
-
-
-def component(
-    connection: Connection[Any], seeds: Collection[Identifier], untold: Mapping[UUID, tuple[ProfileKey, Kind]]
-) -> tuple[dict[UUID, StoredClaim], dict[UUID, StoredProfile]]:
-    """All claims connected with the seeds, and their profiles. `untold`: new profiles, which have no row yet."""
-    namespaces, values = _columns(seeds, 2)
-    # The working table of a recursion has no statistics; left to guess, the planner reads whole tables for a handful
-    # of rows.
-    connection.execute(_BY_INDEX)
-    rows = connection.execute(STATEMENTS["component"], {"namespaces": namespaces, "values": values}).fetchall()
-    connection.execute(_AS_USUAL)
-    stored = connection.execute(
-        STATEMENTS["profiles"], {"profile_ids": as_array(list({row[1] for row in rows}))}
-    ).fetchall()
-    kinds: dict[UUID, tuple[Identifier, Kind]] = {
-        profile_id: (Identifier(*key[1:]), kind) for profile_id, (key, kind) in untold.items()
-    }
-    profiles = {
-        profile_id: StoredProfile(profile_id=profile_id, customer_id=None, founded_customer_id=None)
-        for profile_id in untold
-    }
-    for profile_id, customer_id, _, kind, *key, founded in stored:
-        kinds[profile_id] = Identifier(*key), cast("Kind", kind)
-        profiles[profile_id] = StoredProfile(
-            profile_id=profile_id, customer_id=customer_id, founded_customer_id=founded
-        )
-    claims: dict[UUID, StoredClaim] = {}
-    for claim_id, profile_id, source_id, first_at, message_id, last_at, *said in rows:
-        identifiers = tuple(Identifier(*pair) for pair in zip(said[0] or (), said[1] or (), strict=True))
-        key_identifier, kind = kinds[profile_id]
-        claim = Claim(
-            claim_id=claim_id,
-            profile_id=profile_id,
-            source_id=source_id,
-            key=key_identifier,
-            kind=kind,
-            first_at=first_at,
-            first_message_id=message_id,
-            identifiers=identifiers,
-            is_set_aside=said[3],
-        )
-        given = dict(zip(identifiers, said[2] or (), strict=True))
-        claims[claim_id] = StoredClaim(claim=claim, last_at=last_at, given=given)
-    # Claims set aside lead to profiles of which not all is read.
-    reached = {one.claim.profile_id for one in claims.values() if not one.claim.is_set_aside}
-    return claims, {profile_id: profiles[profile_id] for profile_id in reached}
+    put(connection, "put_events", names, rows)
 
 
 def homes(connection: Connection[Any], profile_ids: Collection[UUID]) -> dict[UUID, UUID]:
@@ -316,7 +161,7 @@ def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) 
     found: dict[UUID, Decision] = {}
     asked = known
     while asked:
-        namespaces, values = _columns(asked, 2)
+        namespaces, values = columns(asked, 2)
         rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
         made = decisions_from(rows)
         found.update((one.decision_id, one) for one in made)
@@ -350,7 +195,7 @@ def decisions_from(rows: Iterable[Sequence[Any]]) -> list[Decision]:
 
 def owners(connection: Connection[Any], identifiers: Collection[Identifier]) -> dict[Identifier, UUID | None]:
     """Owner by identifier; None for shared ones, no entry for those that nobody owns."""
-    namespaces, values = _columns(identifiers, 2)
+    namespaces, values = columns(identifiers, 2)
     rows = connection.execute(STATEMENTS["owners"], {"namespaces": namespaces, "values": values})
     return {Identifier(namespace, value): customer_id for namespace, value, customer_id, _ in rows}
 
@@ -381,9 +226,9 @@ def change_owners(
     connection: Connection[Any], before: Mapping[Identifier, UUID | None], after: Mapping[Identifier, UUID | None]
 ) -> None:
     """Bring the owners of these identifiers from `before` to `after`."""
-    _put(connection, "delete_owners", ("namespaces", "values"), [one for one in before if one not in after])
+    put(connection, "delete_owners", ("namespaces", "values"), [one for one in before if one not in after])
     rows = [(*one, owner) for one, owner in after.items() if one not in before or before[one] != owner]
-    _put(connection, "put_owners", ("namespaces", "values", "customer_ids"), rows)
+    put(connection, "put_owners", ("namespaces", "values", "customer_ids"), rows)
 
 
 def shown(
@@ -402,14 +247,14 @@ def shown(
 def change_shown(connection: Connection[Any], before: Shown, after: Shown) -> None:
     """Bring what customers show from `before` to `after`."""
     gone = [(customer_id, *one) for customer_id, one in before if (customer_id, one) not in after]
-    _put(connection, "delete_customer_identifiers", ("customer_ids", "namespaces", "values"), gone)
+    put(connection, "delete_customer_identifiers", ("customer_ids", "namespaces", "values"), gone)
     rows = [
         (customer_id, *one, to.given, to.source_id, to.verified, to.first_seen_at, to.last_seen_at)
         for (customer_id, one), to in after.items()
         if before.get((customer_id, one)) != to
     ]
     names = ("customer_ids", "namespaces", "values", "given", "source_ids", "verified", "first_seen_at", "last_seen_at")
-    _put(connection, "put_customer_identifiers", names, rows)
+    put(connection, "put_customer_identifiers", names, rows)
 
 
 def see_identifiers(connection: Connection[Any], seen: Iterable[tuple[UUID, Iterable[Identifier], datetime]]) -> None:
@@ -421,14 +266,14 @@ def see_identifiers(connection: Connection[Any], seen: Iterable[tuple[UUID, Iter
             if of_customer.setdefault(identifier, at) < at:
                 of_customer[identifier] = at
     rows = [(customer_id, *one, at) for customer_id, of_customer in latest.items() for one, at in of_customer.items()]
-    _put(connection, "see_identifiers", ("customer_ids", "namespaces", "values", "at"), rows)
+    put(connection, "see_identifiers", ("customer_ids", "namespaces", "values", "at"), rows)
 
 
 def put_customers(connection: Connection[Any], created: Mapping[UUID, tuple[Kind, datetime]]) -> None:
     """Create or revive customers."""
-    _put(connection, "delete_redirects", ("customer_ids",), [(one,) for one in created])
+    put(connection, "delete_redirects", ("customer_ids",), [(one,) for one in created])
     rows = [(customer_id, kind, at) for customer_id, (kind, at) in created.items()]
-    _put(connection, "put_customers", ("customer_ids", "kinds", "at"), rows)
+    put(connection, "put_customers", ("customer_ids", "kinds", "at"), rows)
 
 
 def end_customers(
@@ -455,31 +300,31 @@ def end_customers(
         )
         for one in merges
     ]
-    _put(connection, "put_merges", names, rows)
-    _put(connection, "delete_customers", ("customer_ids",), [(one,) for one in ended])
+    put(connection, "put_merges", names, rows)
+    put(connection, "delete_customers", ("customer_ids",), [(one,) for one in ended])
     if not redirects:
         return
     held = dict(connection.execute(STATEMENTS["redirects"], {"customer_ids": list(redirects)}).fetchall())
     merge_ids = {one.other_customer_id: one.merge_id for one in merges if one.kind == "merge"}
     # A redirect that is there already keeps the merge that made it, and only learns where its target lives now.
     leads = [(one, target, merge_ids.get(one, one)) for one, target in redirects.items() if held.get(one) != target]
-    _put(connection, "put_redirects", ("customer_ids", "targets", "merge_ids"), leads)
+    put(connection, "put_redirects", ("customer_ids", "targets", "merge_ids"), leads)
 
 
 def put_profiles(connection: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> None:
     """New profiles: (customer, profile, source, kind, namespace, value, founded customer, first seen, last seen)."""
     names = ("customer_ids", "profile_ids", "source_ids", "kinds", "namespaces", "values", "founded")
-    _put(connection, "put_profiles", (*names, "first_seen_at", "last_seen_at"), rows)
+    put(connection, "put_profiles", (*names, "first_seen_at", "last_seen_at"), rows)
     keys = [
         (source_id, namespace, value, profile_id, home) for home, profile_id, source_id, _, namespace, value, *_ in rows
     ]
     key_names = ("source_ids", "namespaces", "values", "profile_ids", "customer_ids")
-    _put(connection, "put_profile_keys", key_names, keys)
+    put(connection, "put_profile_keys", key_names, keys)
 
 
 def see_profiles(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, datetime, datetime]]) -> None:
     """Profiles were seen: (customer, profile, first, last)."""
-    _put(connection, "see_profiles", ("customer_ids", "profile_ids", "first_at", "last_at"), rows)
+    put(connection, "see_profiles", ("customer_ids", "profile_ids", "first_at", "last_at"), rows)
 
 
 def mark_organisations(connection: Connection[Any], profile_ids: Collection[UUID]) -> set[UUID]:
@@ -492,14 +337,14 @@ def mark_organisations(connection: Connection[Any], profile_ids: Collection[UUID
 
 def set_founded(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, UUID]]) -> None:
     """Which customers profiles began as: (customer now, profile, customer founded)."""
-    _put(connection, "set_founded", ("customer_ids", "profile_ids", "founded"), rows)
+    put(connection, "set_founded", ("customer_ids", "profile_ids", "founded"), rows)
 
 
 def move_profiles(connection: Connection[Any], moves: Sequence[Move]) -> None:
     """Move profiles, with all that identity keeps under them, to other customers."""
     if not moves:
         return
-    given = dict(zip(("profile_ids", "old", "new"), _columns(moves, 3), strict=True))
+    given = dict(zip(("profile_ids", "old", "new"), columns(moves, 3), strict=True))
     for step in ("profiles", "profile_traits", "profile_keys", "affiliations", "affiliated"):
         connection.execute(STATEMENTS[f"move_{step}"], given)
 
@@ -508,7 +353,7 @@ def put_traits(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, str
     """What profiles say: (customer, profile, trait, value, stated at, message id)."""
     encoded = [(*row[:3], msgspec.json.encode(row[3]).decode(), *row[4:]) for row in rows]
     names = ("customer_ids", "profile_ids", "traits", "values", "stated_at", "message_ids")
-    _put(connection, "put_traits", names, encoded)
+    put(connection, "put_traits", names, encoded)
 
 
 def told_anew(connection: Connection[Any], told: Sequence[tuple[UUID, str, Any]]) -> set[UUID]:
@@ -519,7 +364,7 @@ def told_anew(connection: Connection[Any], told: Sequence[tuple[UUID, str, Any]]
     if not told:
         return set()
     encoded = [(customer_id, trait, msgspec.json.encode(value).decode()) for customer_id, trait, value in told]
-    given = dict(zip(("customer_ids", "traits", "values"), _columns(encoded, 3), strict=True))
+    given = dict(zip(("customer_ids", "traits", "values"), columns(encoded, 3), strict=True))
     return {customer_id for (customer_id,) in connection.execute(STATEMENTS["told_anew"], given)}
 
 
@@ -538,7 +383,7 @@ def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached,
         for organisation, person, one in told
     ]
     names = ("customer_ids", "organisations", "persons", "person_customer_ids", "roles", "since_at", "stated_at")
-    _put(connection, "put_affiliations", names, rows)
+    put(connection, "put_affiliations", names, rows)
 
 
 def refusals(connection: Connection[Any], claim_ids: Collection[UUID]) -> set[tuple[UUID, Identifier, str]]:
@@ -553,34 +398,34 @@ def change_refusals(connection: Connection[Any], claim_ids: Collection[UUID], re
     before = {(claim_id, namespace, value): reason for claim_id, namespace, value, reason in rows}
     after = {(one.claim_id, *one.identifier): one.reason for one in refusals}
     names = ("claim_ids", "namespaces", "values")
-    _put(connection, "delete_refusals", names, [one for one in before if one not in after])
+    put(connection, "delete_refusals", names, [one for one in before if one not in after])
     changed = [(*one, reason) for one, reason in after.items() if before.get(one) != reason]
-    _put(connection, "put_refusals", (*names, "reasons"), changed)
+    put(connection, "put_refusals", (*names, "reasons"), changed)
     return any(after.get(one) != reason for one, reason in before.items())
 
 
 def see_customers(connection: Connection[Any], seen: Mapping[UUID, datetime]) -> None:
     """Customers were seen again."""
-    _put(connection, "see_customers", ("customer_ids", "at"), list(seen.items()))
+    put(connection, "see_customers", ("customer_ids", "at"), list(seen.items()))
 
 
 def describe_customers(connection: Connection[Any], customer_ids: Collection[UUID]) -> list[UUID]:
     """Golden values, name, contact and times of these customers, from their profiles; of which more than times changed."""
     if not customer_ids:
         return []
-    connection.execute(_BY_INDEX)
+    connection.execute(BY_INDEX)
     rows = connection.execute(STATEMENTS["describe_customers"], {"customer_ids": as_array(list(customer_ids))})
-    connection.execute(_AS_USUAL)
+    connection.execute(AS_USUAL)
     return [customer_id for (customer_id,) in rows if customer_id is not None]
 
 
-def _put(connection: Connection[Any], statement: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def put(connection: Connection[Any], statement: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Run a set-wise statement over rows, none at all when there are none."""
     if rows:
-        connection.execute(STATEMENTS[statement], dict(zip(names, _columns(rows, len(names)), strict=True)))
+        connection.execute(STATEMENTS[statement], dict(zip(names, columns(rows, len(names)), strict=True)))
 
 
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[str]:
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[str]:
     """Rows as columns, for `unnest`."""
-    columns = [as_array(column) for column in zip(*rows, strict=True)]
-    return columns or [as_array(())] * width
+    found = [as_array(column) for column in zip(*rows, strict=True)]
+    return found or [as_array(())] * width

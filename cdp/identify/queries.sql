@@ -28,6 +28,25 @@ INSERT INTO claim_identifier (namespace, value, claim_id, value_given)
 SELECT * FROM unnest(%(namespaces)s::text[], %(values)s::text[], %(claim_ids)s::uuid[], %(given)s::text[])
 ON CONFLICT (namespace, value, claim_id) DO NOTHING;
 
+-- name: heard_of
+-- Which of these values any claim, decision or owner knows; each is looked up for itself, by index.
+SELECT DISTINCT namespace, value
+FROM unnest(%(namespaces)s::text[], %(values)s::text[]) AS wanted (namespace, value)
+CROSS JOIN LATERAL (
+    (
+        SELECT FROM claim_identifier AS held
+        WHERE held.namespace = wanted.namespace AND held.value = wanted.value LIMIT 1
+    )
+    UNION ALL
+    (SELECT FROM identifier AS held WHERE held.namespace = wanted.namespace AND held.value = wanted.value LIMIT 1)
+    UNION ALL
+    (SELECT FROM decision WHERE one_namespace = wanted.namespace AND one_value = wanted.value LIMIT 1)
+    UNION ALL
+    (SELECT FROM decision WHERE other_namespace = wanted.namespace AND other_value = wanted.value LIMIT 1)
+    UNION ALL
+    (SELECT FROM full_node AS held WHERE held.namespace = wanted.namespace AND held.value = wanted.value LIMIT 1)
+) AS found;
+
 -- name: put_decisions
 -- Decisions not yet on record; one told again counts from its earliest time, and stays withdrawn if it was.
 INSERT INTO decision AS held (

@@ -29,6 +29,7 @@ from cdp.identify.resolution import resolve
 from cdp.identify.rules import Rules
 from cdp.identify.ruling import rules_in_force
 from cdp.identify.screening import Conclusions, Edges, Hashes, claims_of, often_claimed, screen
+from cdp.identify.stored_claims import component
 
 STATEMENTS: Final = load_statements("cdp.identify", "rebuilding.sql")
 CHUNK: Final = 1_000
@@ -204,7 +205,7 @@ def _nobodys(connection: Connection[Any], edges: Edges, rules: Rules, *, profile
 
 def _examine(connection: Connection[Any], profile_ids: Sequence[UUID], rules: Rules) -> Iterator[Difference]:
     """Resolve the components of these profiles and compare."""
-    told, profiles = queries.component(connection, {profile_node(one) for one in profile_ids}, {})
+    told, profiles = component(connection, {profile_node(one) for one in profile_ids}, {})
     given = [one.claim for one in told.values()]
     identifiers = {identifier for claim in given for identifier in claim.identifiers}
     decisions = queries.decisions_about(connection, identifiers | {profile_node(one) for one in profiles})

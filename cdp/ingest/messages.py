@@ -175,6 +175,8 @@ def parse_time(text: str) -> datetime:
     """An ISO 8601 instant, UTC where no offset is given. Raises ValueError."""
     try:
         parsed = datetime.fromisoformat(text.strip())
+        if parsed.tzinfo is UTC:
+            return parsed
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
         raise ValueError(text) from None

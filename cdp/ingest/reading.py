@@ -28,7 +28,7 @@ from cdp.identify.identifier import (
     namespace_of,
 )
 from cdp.ingest.commerce import OrderTold, read_order, tells_of_order
-from cdp.ingest.messages import Told, as_id, parse_time
+from cdp.ingest.messages import as_id, parse_time
 
 EARLIEST_BELIEVED: Final = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_BELIEVED: Final = timedelta(days=1)
@@ -45,7 +45,11 @@ _ORGANISATION_IDENTIFIERS: Final = {
     "taxId": VAT,
     "tax_id": VAT,
 }
+_CONTACTS: Final = frozenset({"page", "screen", "track"})
 # An organisation's e-mail and phone stay traits: they are often a person's too, who would lose them to it.
+
+
+_NO_PROPERTIES: Final = msgspec.Raw(b"{}")
 
 
 class NobodyMeant(Invalid):
@@ -56,10 +60,52 @@ class UnreadableMessage(Invalid):
     """The message cannot be read."""
 
 
-class Body(Told, rename="camel", kw_only=True, frozen=True):
-    """A stored message."""
+class Context(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """What is read of a message's context; pages, browsers and screens are passed over."""
 
+    traits: Any = None
+    group_id: Any = None
+    device: Any = None
+    external_ids: Any = None
+    division: Any = None
+    location: Any = None
+
+
+class Properties(msgspec.Struct, kw_only=True, frozen=True, rename={"product_id_in_camel_case": "productId"}):
+    """What is read of a contact's properties; the contact keeps them all as they came."""
+
+    title: Any = None
+    path: Any = None
+    url: Any = None
+    topic: Any = None
+    category: Any = None
+    direction: Any = None
+    product_id: Any = None
+    product_id_in_camel_case: Any = None
+    sku: Any = None
+    product: Any = None
+    duration_seconds: Any = None
+    duration: Any = None
+    time_on_page: Any = None
+
+
+class Body(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """A stored message, as far as it is read: what stays as it came is not taken apart."""
+
+    type: str | None = None
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    previous_id: str | int | None = None
+    group_id: str | int | None = None
+    timestamp: str | None = None
+    original_timestamp: str | None = None
     sent_at: Any = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    traits: dict[str, Any] | None = None
+    properties: msgspec.Raw = _NO_PROPERTIES
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +130,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     division: str | None
     location: str | None
     duration_seconds: int | None
-    properties: Mapping[str, Any]
+    properties: msgspec.Raw
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,19 +150,22 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _BODY: Final = msgspec.json.Decoder(Body)
+_PROPERTIES: Final = msgspec.json.Decoder(Properties)
+_NOTHING: Final = Context()
 
 
 def read_message(message: InboxMessage, source: SourceTold) -> Reading:
     """What the message says. Raises UnreadableMessage, NobodyMeant."""
+    body: str | bytes = message.body
     try:
-        told = _BODY.decode(message.body)
+        if "\\u0000" in message.body:
+            # PostgreSQL's text has no NUL; the inbox keeps what was sent, readers see U+FFFD.
+            body = msgspec.json.encode(_without_nul(msgspec.json.decode(body)))
+        told = _BODY.decode(body)
+        reader = _Reader(told, message, source, event_time(told, message.received_at))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UnreadableMessage from None
-    if "\\u0000" in message.body:
-        # PostgreSQL's text has no NUL; the inbox keeps what was sent, readers see U+FFFD.
-        told = msgspec.convert(_without_nul(msgspec.to_builtins(told)), Body)
-    at = event_time(told, message.received_at)
-    reader = _Reader(told, message, source, at)
+    at = reader.at
     order, problem = reader.order()
     return Reading(
         message=message,
@@ -128,7 +177,7 @@ def read_message(message: InboxMessage, source: SourceTold) -> Reading:
         contact=reader.contact(),
         order=order,
         order_problem=problem,
-        organisation=_text(_mapping(told.context).get("groupId")),
+        organisation=_text(told.context.group_id) if told.context else None,
         traits=reader.person_traits,
     )
 
@@ -160,10 +209,14 @@ class _Reader:
         self._told = told
         self._message = message
         self._source = source
-        self._at = at
-        self._context = _mapping(told.context)
+        self.at = at
+        self._context = told.context or _NOTHING
+        # As JSON null, which stands for nothing, or an object.
+        self._properties = told.properties if bytes(told.properties) != b"null" else _NO_PROPERTIES
+        self._read = _PROPERTIES.decode(self._properties) if told.type in _CONTACTS else None
         own = _mapping(told.traits) if told.type == "identify" else {}
-        self.person_traits = _named({**_mapping(self._context.get("traits")), **own})
+        self._stated = _mapping(self._context.traits)
+        self.person_traits = _named({**self._stated, **own}) if own or self._stated else {}
 
     def drafts(self) -> list[ClaimDraft]:
         """The person's claim first, then the organisation's."""
@@ -178,7 +231,7 @@ class _Reader:
             source_id=self._source.source_id,
             namespace=namespace,
             value=value,
-            at=self._at,
+            at=self.at,
             message_id=self._message.message_id,
             identifiers=identifiers,
             traits=self.person_traits,
@@ -196,7 +249,7 @@ class _Reader:
                 source_id=self._source.source_id,
                 namespace=GROUP_ID,
                 value=group,
-                at=self._at,
+                at=self.at,
                 message_id=self._message.message_id,
                 kind="organisation",
                 identifiers=[
@@ -220,23 +273,21 @@ class _Reader:
 
     def contact(self) -> Contact | None:
         """Pages, screens and tracked events are contacts; identify, group and alias are not."""
-        told = self._told
-        if told.type not in {"page", "screen", "track"}:
+        told, read, context, source = self._told, self._read, self._context, self._source
+        if read is None or told.type is None:
             return None
-        properties = _mapping(told.properties)
-        name = told.event if told.type == "track" else told.name or _first(properties, "title", "path", "url")
-        topic = _first(properties, "topic") or told.category or _first(properties, "category")
-        direction = "outbound" if properties.get("direction") == "outbound" else "inbound"
+        name = told.event if told.type == "track" else told.name or _first(read.title, read.path, read.url)
+        product = _first(read.product_id, read.product_id_in_camel_case, read.sku, read.product)
         return Contact(
             kind=told.type,
-            direction=direction,
+            direction="outbound" if read.direction == "outbound" else "inbound",
             name=_label(name),
-            topic=_label(topic),
-            product=_label(_first(properties, "product_id", "productId", "sku", "product")),
-            division=_label(_place(self._context.get("division"))) or self._source.division,
-            location=_label(_place(self._context.get("location"))) or self._source.location,
-            duration_seconds=_duration(properties),
-            properties=properties,
+            topic=_label(_text(read.topic) or told.category or _text(read.category)),
+            product=_label(product),
+            division=(_label(_place(context.division)) if context.division else None) or source.division,
+            location=(_label(_place(context.location)) if context.location else None) or source.location,
+            duration_seconds=_duration(read.duration_seconds, read.duration, read.time_on_page),
+            properties=self._properties,
         )
 
     def order(self) -> tuple[OrderTold | None, Invalid | None]:
@@ -244,7 +295,7 @@ class _Reader:
         if self._told.type != "track" or not tells_of_order(self._told.event):
             return None, None
         try:
-            return read_order(self._message.body, self._told.event or "", self._at), None
+            return read_order(self._message.body, self._told.event or "", self.at), None
         except Invalid as problem:
             return None, problem
 
@@ -257,13 +308,13 @@ class _Reader:
             (ANONYMOUS_ID, as_id(self._told.anonymous_id)),
         ]
         own = _mapping(self._told.traits if self._told.type == "identify" else None)
-        traits = _mapping(context.get("traits"))
+        traits = self._stated
         if own or traits:
             found += ((EMAIL, own.get("email")), (EMAIL, traits.get("email")))
             found += ((PHONE, own.get("phone")), (PHONE, traits.get("phone")))
-        if "device" in context:
-            found.append(("device_token", _mapping(context["device"]).get("token")))
-        external = context.get("externalIds")
+        if context.device is not None:
+            found.append(("device_token", _mapping(context.device).get("token")))
+        external = context.external_ids
         if isinstance(external, list):
             found += (
                 (namespace_of(one["type"]) or "", one.get("id"))
@@ -285,7 +336,7 @@ class _Reader:
             one=one,
             other=other,
             rule="alias",
-            decided_at=self._at,
+            decided_at=self.at,
             actor=f"source:{self._source.source_id}",
         )
 
@@ -305,9 +356,9 @@ def _text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
-def _first(properties: Mapping[str, Any], *names: str) -> str | None:
-    for name in names:
-        if name in properties and (text := _text(properties[name])):
+def _first(*values: Any) -> str | None:
+    for value in values:
+        if value is not None and (text := _text(value)):
             return text
     return None
 
@@ -315,7 +366,7 @@ def _first(properties: Mapping[str, Any], *names: str) -> str | None:
 def _place(value: Any) -> str | None:
     """A place told as text, or as Segment's location object."""
     if isinstance(value, dict):
-        return _first(value, "name", "city", "region", "country")
+        return _first(*(value.get(name) for name in ("name", "city", "region", "country")))
     return _text(value)
 
 
@@ -323,9 +374,8 @@ def _label(text: str | None) -> str | None:
     return text[:LONGEST_LABEL_CHARACTERS] if text else None
 
 
-def _duration(properties: Mapping[str, Any]) -> int | None:
-    for name in ("duration_seconds", "duration", "time_on_page"):
-        value = properties.get(name)
+def _duration(*values: Any) -> int | None:
+    for value in values:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST_DURATION_SECONDS:
             return round(value)
     return None

@@ -16,13 +16,13 @@ from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import CdpError
-from cdp.events.interactions import InteractionRecord, record_contacts
+from cdp.events.interactions import Contacts, InteractionTold, contacts_of, record_contacts
 from cdp.events.queries import LANES, Failure, InboxMessage, finish_messages, take_messages
-from cdp.identify import Attached, ProfileKey, apply_claims
-from cdp.identify.gathering import profile_key
+from cdp.identify import Attached, ProfileKey, attach
+from cdp.identify.gathering import Told, gather
 from cdp.identify.identifier import GROUP_ID, identify
 from cdp.identify.queries import profile_keys
-from cdp.ingest.reading import Reading, SourceTold, read_message
+from cdp.ingest.reading import Contact, Reading, SourceTold, read_message
 from cdp.ingest.sources import STATEMENTS
 from cdp.ledger.accounts import ConsumerAccount, ensure_consumer_accounts
 from cdp.ledger.orders import OrderRecord, record_orders
@@ -49,6 +49,14 @@ class Stitched:
     failed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a batch tells identity, and its contacts; to be applied once."""
+
+    told: Told
+    contacts: Contacts
+
+
 def stitch(connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes: int = MOST_LANES) -> Stitched:
     """Take what waits, at most `most` messages, apply it and commit.
 
@@ -60,8 +68,9 @@ def stitch(connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes
         if not messages:
             return Stitched(taken=0, failed=0)
         readings, failures = read(connection, messages)
+        prepared = _prepared(readings)
         hold_customers_exclusive(connection)
-        failures |= apply_or_halve(connection, readings)
+        failures |= apply_or_halve(connection, readings, prepared)
         finish_messages(connection, messages, failures)
     return Stitched(taken=len(messages), failed=len(failures))
 
@@ -81,13 +90,35 @@ def read(connection: Connection[Any], messages: Sequence[InboxMessage]) -> tuple
     return readings, failures
 
 
-def apply_or_halve(connection: Connection[Any], readings: Sequence[Reading]) -> Failures:
-    """Apply all, or find those that cannot be applied by halving; each try is a savepoint."""
+def prepare(readings: Sequence[Reading]) -> Prepared:
+    """All of applying that can be done before the customers' lock is held. Pure."""
+    # Those who act first; where the organisations are that they acted for, nobody asks.
+    drafts = [reading.drafts[0] for reading in readings]
+    drafts += [draft for reading in readings for draft in reading.drafts[1:]]
+    return Prepared(
+        told=gather(drafts, {one.source.source_id: one.source.default_region for one in readings}),
+        contacts=contacts_of(
+            [(one.message.received_at, _interaction(one, one.contact)) for one in readings if one.contact]
+        ),
+    )
+
+
+def _prepared(readings: Sequence[Reading]) -> Prepared | None:
+    try:
+        return prepare(readings)
+    except Exception:  # noqa: BLE001 — whose fault it is, halving finds
+        return None
+
+
+def apply_or_halve(
+    connection: Connection[Any], readings: Sequence[Reading], prepared: Prepared | None = None
+) -> Failures:
+    """Apply all, or find those that cannot be applied by halving; each try is a savepoint. `prepared`: if they are."""
     if not readings:
         return {}
     try:
         with connection.transaction():
-            return apply(connection, readings)
+            return apply(connection, readings, prepared or prepare(readings))
     except Exception as error:
         if _is_no_messages_fault(error):
             raise
@@ -99,22 +130,16 @@ def apply_or_halve(connection: Connection[Any], readings: Sequence[Reading]) -> 
     return apply_or_halve(connection, readings[:half]) | apply_or_halve(connection, readings[half:])
 
 
-def apply(connection: Connection[Any], readings: Sequence[Reading]) -> Failures:
+def apply(connection: Connection[Any], readings: Sequence[Reading], prepared: Prepared) -> Failures:
     """Claims, then contacts and orders. Orders that cannot be understood are failures of their own; the rest lands."""
-    attached = apply_claims(
-        connection,
-        [draft for reading in readings for draft in reading.drafts],
-        decisions=[decision for reading in readings for decision in reading.decisions],
-    )
-    people = [attached[profile_key(reading.drafts[0], reading.source.default_region)] for reading in readings]
-    record_contacts(
-        connection,
-        [
-            (reading.message.received_at, _interaction(reading, person))
-            for reading, person in zip(readings, people, strict=True)
-            if reading.contact
-        ],
-    )
+    decisions = [decision for reading in readings for decision in reading.decisions]
+    people = attach(connection, prepared.told, decisions=decisions)[: len(readings)]
+    homes = [
+        (person.customer_id, person.profile_id)
+        for reading, person in zip(readings, people, strict=True)
+        if reading.contact
+    ]
+    record_contacts(connection, prepared.contacts, homes)
     told = [(reading, person) for reading, person in zip(readings, people, strict=True) if reading.order]
     if told:
         record_orders(connection, _orders(connection, told))
@@ -123,14 +148,10 @@ def apply(connection: Connection[Any], readings: Sequence[Reading]) -> Failures:
     }
 
 
-def _interaction(reading: Reading, person: Attached) -> InteractionRecord:
-    contact = reading.contact
-    assert contact is not None  # noqa: S101 — asked by the caller
-    return InteractionRecord(
+def _interaction(reading: Reading, contact: Contact) -> InteractionTold:
+    return InteractionTold(
         source_id=reading.message.source_id,
         external_id=reading.message.message_id,
-        customer_id=person.customer_id,
-        profile_id=person.profile_id,
         kind=contact.kind,
         direction="outbound" if contact.direction == "outbound" else "inbound",
         name=contact.name,
