@@ -41,13 +41,21 @@ class Person(Answer, frozen=True, kw_only=True):
     name: str | None
 
 
-class Manager(Answer, frozen=True, kw_only=True):
-    """The account manager at the seller's."""
+class Deputy(Answer, frozen=True, kw_only=True):
+    """Who stands in for the account manager."""
 
     name: str
     email: str | None
     phone: str | None
     title: str | None
+
+
+class Manager(Deputy, frozen=True, kw_only=True):
+    """The account manager at the seller's; when they are away, as far as that isn't over, and who stands in."""
+
+    away_from: date | None
+    away_to: date | None
+    deputy: Deputy | None
 
 
 class OrderRow(Answer, frozen=True, kw_only=True):

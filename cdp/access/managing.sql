@@ -133,6 +133,21 @@ FROM staff WHERE staff_id = %(staff_id)s FOR UPDATE;
 -- Bring somebody of the staff to these values.
 UPDATE staff SET name = %(name)s, title = %(title)s, phone = %(phone)s WHERE staff_id = %(staff_id)s;
 
+-- name: staff_by_email
+-- Somebody of the staff by e-mail.
+SELECT staff_id FROM staff WHERE lower(email) = lower(%(email)s);
+
+-- name: set_absence
+-- When somebody of the staff is away, and who stands in; NULLs: they aren't.
+UPDATE staff SET away_from_on = %(from_on)s, away_to_on = %(to_on)s, deputy_staff_id = %(deputy_id)s
+WHERE staff_id = %(staff_id)s;
+
+-- name: staff_people
+-- The staff by e-mail, with who stands in.
+SELECT staff.email, staff.name, staff.title, staff.disabled_at, staff.away_from_on, staff.away_to_on, deputy.name
+FROM staff LEFT JOIN staff AS deputy ON deputy.staff_id = staff.deputy_staff_id
+ORDER BY staff.email LIMIT %(most)s;
+
 -- name: add_staff
 -- Somebody new of the staff; no row when the e-mail is known.
 INSERT INTO staff (email, name, title, phone, issuer, subject)

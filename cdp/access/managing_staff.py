@@ -1,6 +1,7 @@
 """Administering the company's staff. Synchronous, in the caller's transaction; every change is on record."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from cdp.db.statements import load_statements
 from cdp.errors import Mistake
 
 LONGEST_TEXT: Final = 200
+MOST_LISTED: Final = 1_000
 _SQL: Final = load_statements("cdp.access", "managing.sql")
 
 
@@ -24,6 +26,15 @@ class StaffDetails:
     name: str
     title: str | None = None
     phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Days away, the last included, by the seller's date, and who stands in meanwhile."""
+
+    from_on: date
+    to_on: date
+    deputy_id: UUID
 
 
 class StaffDesk:
@@ -91,6 +102,30 @@ class StaffDesk:
             self._note("staff_enabled", staff_id)
         return staff_id
 
+    def set_absence(self, staff_id: UUID, absence: Absence | None) -> UUID | Mistake:
+        """Say when somebody is away and who stands in, in place of what was said before; None: they are back."""
+        before = self._person(staff_id)
+        if isinstance(before, Mistake):
+            return before
+        if absence is None:
+            given: dict[str, Any] = {"from_on": None, "to_on": None, "deputy_id": None}
+        else:
+            deputy = self._row("staff_person", staff_id=absence.deputy_id)
+            if deputy is None or deputy["is_disabled"] or absence.deputy_id == staff_id:
+                message = "Somebody else, who is still with the company, stands in."
+                return Mistake(code="deputy_unfit", message=message, field=("deputyId",))
+            if absence.from_on > absence.to_on:
+                message = "The first day away comes after the last."
+                return Mistake(code="period_backwards", message=message, field=("from",))
+            given = {"from_on": absence.from_on, "to_on": absence.to_on, "deputy_id": absence.deputy_id}
+        self._connection.execute(_SQL["set_absence"], {"staff_id": staff_id, **given})
+        if absence is None:
+            self._note("staff_absence_ended", staff_id)
+        else:
+            days = {"from": absence.from_on.isoformat(), "to": absence.to_on.isoformat()}
+            self._note("staff_absence_set", staff_id, **days, deputy=format_id("stf", absence.deputy_id))
+        return staff_id
+
     def _person(self, staff_id: UUID) -> dict[str, Any] | Mistake:
         found = self._row("staff_person", staff_id=staff_id)
         return found or Mistake(code="staff_not_found", message="There is nobody of this id.", field=("staffId",))
@@ -101,6 +136,17 @@ class StaffDesk:
 
     def _note(self, event: str, staff_id: UUID, **details: Any) -> None:
         record(self._connection, self._actor.did(event, format_id("stf", staff_id), **details))
+
+
+def staff_by_email(connection: Connection[Any], email: str) -> UUID | None:
+    """Somebody of the staff, by e-mail."""
+    row = connection.execute(_SQL["staff_by_email"], {"email": email.strip()}).fetchone()
+    return None if row is None else row[0]
+
+
+def list_staff(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    """Rows of `staff_people`, at most `MOST_LISTED`."""
+    return connection.execute(_SQL["staff_people"], {"most": MOST_LISTED}).fetchall()
 
 
 def _wrong(details: StaffDetails, *, subject: str | None = None) -> Mistake | None:

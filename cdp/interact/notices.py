@@ -71,8 +71,8 @@ class Outcome:
     send_at: datetime | None = None
 
 
-def plan(connection: Connection[Any], *, now: datetime) -> bool:
-    """Find what is to be told, in one transaction. Whether there may be more at once."""
+def plan(connection: Connection[Any], *, now: datetime, today: date) -> bool:
+    """Find what is to be told, in one transaction. Whether there may be more at once. `today`: the seller's date."""
     with connection.transaction():
         hold_customers_shared(connection)
         connection.execute(STATEMENTS["begin"])
@@ -94,7 +94,7 @@ def plan(connection: Connection[Any], *, now: datetime) -> bool:
         ]
         if rows:
             connection.execute(STATEMENTS["move_on"], {"transaction_id": rows[0][0], "seq": rows[0][1]})
-        written = connection.execute(STATEMENTS["written"], {"now": now, "most": PAGE}).fetchall()
+        written = connection.execute(STATEMENTS["written"], {"now": now, "most": PAGE, "today": today}).fetchall()
         _make(connection, [*found, *(Told(*row) for row in written)], now=now)
         return bool(rows and rows[0][2] == PAGE) or len(written) >= PAGE
 

@@ -32,7 +32,8 @@ FROM (SELECT transaction_id, seq FROM page ORDER BY transaction_id DESC, seq DES
 UPDATE notice_progress SET transaction_id = %(transaction_id)s, seq = %(seq)s;
 
 -- name: written
--- Messages that nobody was told of yet: ours go to the members who take part in the case, theirs to who looks after it.
+-- Messages that nobody was told of yet: ours go to the members who take part in the case, theirs to who looks after it, or stands
+-- in while they are away.
 WITH new AS (
     UPDATE case_message SET noticed_at = %(now)s WHERE (customer_id, message_id) IN (
         SELECT customer_id, message_id FROM case_message WHERE noticed_at IS NULL ORDER BY message_id LIMIT %(most)s
@@ -52,7 +53,8 @@ SELECT new.customer_id, new.account_id, 'case_waiting', new.message_id, 'staff',
 FROM new
     JOIN customer_case AS about ON about.customer_id = new.customer_id AND about.case_id = new.case_id
     JOIN account ON account.customer_id = new.customer_id AND account.account_id = new.account_id
-    JOIN staff ON staff.staff_id = coalesce(about.assigned_staff_id, account.manager_staff_id) AND staff.disabled_at IS NULL
+    JOIN staff ON staff.staff_id = stands_in(coalesce(about.assigned_staff_id, account.manager_staff_id), %(today)s)
+        AND staff.disabled_at IS NULL
 WHERE new.author = 'member' AND new.event IN ('message', 'closed');
 
 -- name: due

@@ -8,7 +8,7 @@ notices of one kind that are due to one reader become one letter.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -95,7 +95,7 @@ def run_notices(
 
 def run_round(connection: Connection[Any], settings: Settings, *, now: datetime) -> bool:
     """Find what is new, and send what is due. Whether there may be more at once. `connection` commits by itself."""
-    more = plan(connection, now=now)
+    more = plan(connection, now=now, today=_today(settings, now))
     claimed = claim(connection, now=now, lease=LEASE, most=MOST_AT_ONCE)
     if claimed:
         _send(connection, settings, claimed, now=now)
@@ -108,7 +108,12 @@ def run_due(connection: Connection[Any], settings: Settings, *, now: datetime) -
 
 
 def _look_for_due(connection: Connection[Any], settings: Settings, now: datetime) -> None:
-    plan_due(connection, now=now, today=now.astimezone(ZoneInfo(settings.seller_time_zone)).date())
+    plan_due(connection, now=now, today=_today(settings, now))
+
+
+def _today(settings: Settings, now: datetime) -> date:
+    """The seller's date."""
+    return now.astimezone(ZoneInfo(settings.seller_time_zone)).date()
 
 
 def _send(connection: Connection[Any], settings: Settings, claimed: Sequence[Claimed], *, now: datetime) -> None:
@@ -206,7 +211,7 @@ def _items(
         return [one.subject_id for one in claimed if one.kind in kinds]
 
     site = settings.extranet_url
-    today = now.astimezone(ZoneInfo(settings.seller_time_zone)).date()
+    today = _today(settings, now)
     found: dict[tuple[str, UUID], Mapping[str, Any]] = {}
     for entry, number, due_on, currency, amount, reference, account in connection.execute(
         STATEMENTS["invoices"], {"ids": ids("invoice_due"), "today": today}

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Date, Text, Uuid, and_, any_, func, or_, select
+from sqlalchemy import ColumnElement, Date, Text, Uuid, and_, any_, case, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from cdp.access.tables import staff
 from cdp.db.ids import read_id
@@ -10,7 +11,7 @@ from cdp.graph.compiler import Arguments, MemberParameters
 from cdp.graph.declaration import Inline, Row, Rows
 from cdp.graph.sites import viewer_sites
 from cdp.graph.today import today
-from cdp.identify.tables import customer
+from cdp.identify.tables import affiliation, customer
 from cdp.ledger import statement as statements
 from cdp.ledger.money import is_currency
 from cdp.ledger.tables import account, ledger_entry, sales_order
@@ -51,10 +52,48 @@ def order_is_visible(row: Row, me: MemberParameters) -> ColumnElement[bool]:
 
 
 def is_manager(row: Row, me: MemberParameters) -> ColumnElement[bool]:
-    """A member sees the manager of their account."""
+    """A member sees the manager of their account, and who stands in for them or will."""
     managed = select(account.c.manager_staff_id).where(account.c.account_id == me.account_id)
-    seen: ColumnElement[bool] = row.c.staff_id.in_(managed)
-    return seen
+    away = staff.alias()
+    deputies = select(away.c.deputy_staff_id).where(away.c.staff_id.in_(managed), away.c.away_to_on >= today())
+    return or_(row.c.staff_id.in_(managed), and_(row.c.staff_id.in_(deputies), row.c.disabled_at.is_(None)))
+
+
+def away_from(row: Row) -> ColumnElement[Any]:
+    """First day of an absence that isn't over."""
+    return case((row.c.away_to_on >= today(), row.c.away_from_on))
+
+
+def away_to(row: Row) -> ColumnElement[Any]:
+    """Last day of an absence that isn't over."""
+    return case((row.c.away_to_on >= today(), row.c.away_to_on))
+
+
+def deputy(row: Row, _arguments: Arguments) -> Rows:
+    """Who stands in during an absence that isn't over, while they are with the company."""
+    found = staff.alias()
+    is_going_on = and_(row.c.away_to_on >= today(), found.c.disabled_at.is_(None))
+    return Rows(found, (found.c.staff_id == row.c.deputy_staff_id, is_going_on))
+
+
+def contacts(row: Row, _arguments: Arguments) -> Rows:
+    """People of the holder as the account's own people are told of them: name and role, each person once."""
+    person = customer.alias()
+    known = (
+        select(
+            row.c.account_id.label("account_id"),
+            affiliation.c.person_customer_id.label("person_customer_id"),
+            person.c.name.label("name"),
+            affiliation.c.role.label("role"),
+        )
+        .ext(distinct_on(affiliation.c.person_customer_id))
+        .join_from(affiliation, person, person.c.customer_id == affiliation.c.person_customer_id)
+        .where(affiliation.c.customer_id == row.c.customer_id, person.c.name.is_not(None))
+        .order_by(affiliation.c.person_customer_id, affiliation.c.role)
+        .correlate(row)
+        .subquery()
+    )
+    return Rows(known)
 
 
 def by_id(_row: Row, arguments: Arguments) -> Rows:

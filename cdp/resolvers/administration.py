@@ -80,6 +80,12 @@ def staff_person_of(_row: Row | None, arguments: Arguments) -> Rows:
     return Rows(found, (found.c.staff_id == arguments.of_source("staff_id", Uuid()),))
 
 
+def deputy_of(row: Row, _arguments: Arguments) -> Rows:
+    """Who stands in for somebody of the staff."""
+    found = staff.alias()
+    return Rows(found, (found.c.staff_id == row.c.deputy_staff_id,))
+
+
 def records(_row: Row | None, _arguments: Arguments) -> Rows:
     """The audit record."""
     return Rows(audit_record.alias())

@@ -56,6 +56,27 @@ class Staff:
     email: str = scalar("email", "E-mail address.", filters=True)
     phone: str | None = scalar("phone", "Phone number.")
     title: str | None = scalar("title", "Position.")
+    away_from: date | None = scalar(
+        resolvers.away_from, "First day of an absence that isn't over; null: none is known."
+    )
+    away_to: date | None = scalar(resolvers.away_to, "Last day of it.")
+    deputy: "Staff | None" = one(resolvers.deputy, "Who stands in while they are away.")
+
+
+@graph.type(
+    scope=Scope.GRAPH_PII,
+    member=Scope.GRAPH_READ,
+    key=("person_customer_id",),
+    order=(by("name"),),
+    visible=resolvers.visible,
+)
+class AccountContact:
+    """Somebody of the client's whom the company knows, as the client's own people are told: no more than name and role, since
+    what else is known of a person may be private. Default order: name.
+    """
+
+    name: str = scalar("name", "Name.", filters=True, orders=True)
+    role: str | None = scalar("role", "Position or role, as told.", filters=True)
 
 
 @strawberry.enum(
@@ -195,6 +216,12 @@ class Account(Node):
     open_order_count: int = scalar(resolvers.open_orders, "Orders neither delivered nor ended.")
     holder: LazyCustomer = one(resolvers.holder, "The customer who holds it.", filters=True)
     manager: Staff | None = one(resolvers.manager, "The account manager.")
+    contacts: Connection[AccountContact] = page(
+        resolvers.contacts,
+        "People of the holder whom the company knows, by name.",
+        scope=Scope.GRAPH_PII,
+        member=Scope.GRAPH_READ,
+    )
     orders: Connection[LazyOrder] = page(resolvers.orders, "Its orders, latest first.", filters=True)
     locations: list[str] = scalar(resolvers.locations, "Sites its orders name, by name; the first hundred.")
     orders_summary: Annotated["OrderSummary", strawberry.lazy("cdp.schema.order")] = one(

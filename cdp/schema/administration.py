@@ -4,7 +4,7 @@ Secrets are answered by what makes them, once, and never here.
 """
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 
@@ -103,6 +103,9 @@ class StaffPerson(Node):
     issuer: str | None = scalar("issuer", "Who says who they are, where tools may act for them.")
     subject: str | None = scalar("subject", "What that issuer calls them.", filters=True)
     created_at: datetime = scalar("created_at", "When they were added.", orders=True)
+    away_from: date | None = scalar("away_from_on", "First day of the absence that was said last.", filters=True)
+    away_to: date | None = scalar("away_to_on", "Last day of it.", filters=True)
+    deputy: "StaffPerson | None" = one(resolvers.deputy_of, "Who stands in meanwhile.")
     disabled_at: datetime | None = scalar("disabled_at", "Since when no tool may act for them.", filters=True)
 
 

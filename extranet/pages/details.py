@@ -5,9 +5,23 @@ from datetime import date
 from starlette.responses import Response
 
 from cdp.access.viewer import Role
-from extranet.answers import Answer, Manager
+from extranet.answers import Answer
 from extranet.portal import Visit
 from extranet.refusals import PageNotFound
+
+
+class Contact(Answer, frozen=True, kw_only=True):
+    """Somebody of the client's whom the seller knows."""
+
+    name: str
+    role: str | None
+
+
+class Contacts(Answer, frozen=True, kw_only=True):
+    """The first fifty of them, by name."""
+
+    total_count: int
+    nodes: list[Contact]
 
 
 class Details(Answer, frozen=True, kw_only=True):
@@ -24,7 +38,7 @@ class Details(Answer, frozen=True, kw_only=True):
     payment_terms_days: int | None = None
     bank_name: str | None = None
     bank_account_ending: str | None = None
-    manager: Manager | None
+    contacts: Contacts
 
 
 async def show(visit: Visit) -> Response:

@@ -78,3 +78,23 @@ def test_members_are_listed_moved_and_removed_and_the_last_admin_stays(cdp: Cdp,
     events = [each["event"] for each in cdp("audit", "list", "--account", SUED)]
     assert sorted(events) == ["member_removed", "member_role_changed", "member_sites_changed", "member_sites_changed"]
     assert [each["event"] for each in cdp("audit", "list", "--account", NORD)] == ["member_disabled"]
+
+
+def test_somebody_of_the_staff_is_away_and_back(cdp: Cdp, world: World) -> None:
+    world.execute("INSERT INTO staff (email, name) VALUES ('pia@example.com', 'Pia'), ('ute@example.com', 'Ute')")
+    days = ("--from", "2026-12-24", "--to", "2027-01-02")
+    cdp("staff", "away", "pia@example.com", *days, "--deputy", "Ute@example.com")
+    listed = {each["email"]: each for each in cdp("staff", "list")}
+    assert listed["pia@example.com"] | {"title": None} == {
+        "email": "pia@example.com", "name": "Pia", "title": None, "disabled": False, "away_from": "2026-12-24",
+        "away_to": "2027-01-02", "deputy": "Ute",
+    }  # fmt: skip
+    with pytest.raises(NotDone, match="Nobody of the staff has the e-mail address"):
+        cdp("staff", "away", "pia@example.com", *days, "--deputy", "x@example.com")
+    with pytest.raises(NotDone, match="Somebody else, who is still with the company, stands in"):
+        cdp("staff", "away", "pia@example.com", *days, "--deputy", "pia@example.com")
+    cdp("staff", "back", "pia@example.com")
+    assert {each["email"]: each["deputy"] for each in cdp("staff", "list")}["pia@example.com"] is None
+    assert [each["event"] for each in reversed(cdp("audit", "list")) if each["event"].startswith("staff_absence")] == [
+        "staff_absence_set", "staff_absence_ended",
+    ]  # fmt: skip

@@ -373,7 +373,9 @@ def test_what_follows_from_a_message_is_done_for_its_author_alone(site: Site) ->
         assert status_after(None, None, None) == "answered"
         assert status_after(people[FINANCE], None, own) == "answered"
         assert status_after(people[OTHER], None, other) == "answered"
-        may_call = "SELECT has_function_privilege('cdp_portal', 'case_message_told(uuid, date, integer, integer)', 'EXECUTE')"
+        may_call = (
+            "SELECT has_function_privilege('cdp_portal', 'case_message_told(uuid, date, integer, integer)', 'EXECUTE')"
+        )
         assert connection.execute(may_call).fetchone() == (False,)
         assert status_after(people[BUYER], None, own) == "open"
 

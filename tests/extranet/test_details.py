@@ -2,6 +2,7 @@
 
 import pytest
 
+from cdp.db.engine import connect
 from tests.extranet.conftest import Site
 from tests.extranet.reading import Element, read
 
@@ -19,6 +20,7 @@ def test_finance_reads_addresses_terms_and_the_end_of_the_bank_account(site: Sit
         "Company Legal name Lusitânia Gráfica, S.A. Tax ID PT503456789 Account K-1001 Currency EUR Euro Terms 30 days",
         "Invoices go to Lusitânia Gráfica Rua do Ouro 12 1100-063 Lisboa",
         "Goods go to Armazém 4 Maia",
+        "Your people we know Beatriz Sá",
         "Your bank Banco Exemplo •••• account ending in 0154 We keep no more of it than that.",
     ]
 
@@ -41,3 +43,13 @@ def test_roles_without_the_ledger_see_neither_terms_nor_bank(site: Site, email: 
 
 def test_another_accounts_details_are_not_there(site: Site) -> None:
     assert "canary" not in page(site, "admin@lusitania.example").text
+
+
+@pytest.mark.parametrize("email", ["admin@lusitania.example", "viewer@lusitania.example"])
+def test_contacts_are_told_by_name_and_role_and_no_more(site: Site, email: str) -> None:
+    with connect(site.database_url, "cdp_app") as connection:
+        connection.execute("UPDATE affiliation SET role = 'Buyer of paper'")
+        connection.execute("UPDATE customer SET email = 'private@mail.example' WHERE name = 'Beatriz Sá'")
+    card = next(each for each in page(site, email).all("section") if each.attributes["aria-labelledby"] == "contacts")
+    assert card.text == "Your people we know Beatriz Sá Buyer of paper"
+    assert page(site, "admin@zeppelin.example").text.count("We know none.") == 1

@@ -28,6 +28,7 @@ _NOT_FREE = {
     "event",
     "kind",
     "format",
+    "language",
     "status",
     "tier",
     "currency",

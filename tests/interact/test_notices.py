@@ -211,6 +211,28 @@ def test_what_a_client_writes_is_told_to_the_account_manager(post: Post) -> None
     assert letter["List-Unsubscribe"] is None  # it is her work
 
 
+def test_who_stands_in_for_an_account_manager_is_told_meanwhile(post: Post) -> None:
+    deputy = "paulo@meridian.example"
+    post.execute("INSERT INTO staff (email, name) VALUES (%s, 'Paulo Neves')", deputy)
+    absence = """UPDATE staff SET away_from_on = %s, away_to_on = %s, deputy_staff_id = (
+        SELECT staff_id FROM staff WHERE email = %s) WHERE email = %s"""
+    client = post.business.cases["K-1001"]
+    for number, (first, last, told) in enumerate((
+        (TODAY, TODAY, deputy),
+        (TODAY + timedelta(days=1), TODAY + timedelta(days=9), MANAGER),
+        (TODAY - timedelta(days=9), TODAY - timedelta(days=1), MANAGER),
+    )):  # fmt: skip
+        post.round()
+        post.execute(absence, first, last, deputy, MANAGER)
+        post.execute(
+            """INSERT INTO case_message (customer_id, case_id, account_id, author, author_id, author_name, body, written_at)
+            SELECT customer_id, case_id, account_id, 'member', 'member:x', 'Inês', %s, %s
+            FROM customer_case WHERE case_id = %s""",
+            f"{number}", NOW, client,
+        )  # fmt: skip
+        assert to(post.round()) == [told]
+
+
 def test_who_wants_no_letters_gets_none_and_who_wants_few_gets_one(post: Post) -> None:
     post.choose(BUYER, "orders", "never")
     post.choose(CLIENT, "orders", "daily")
@@ -293,7 +315,7 @@ def test_a_server_that_is_busy_is_tried_again_and_one_that_refuses_is_not(post: 
 def test_what_a_killed_worker_had_claimed_goes_when_the_claim_is_over(post: Post) -> None:
     ship(post, "SH-85", NOW)
     with post.connection() as connection:
-        notices.plan(connection, now=NOW)
+        notices.plan(connection, now=NOW, today=TODAY)
         assert len(notices.claim(connection, now=NOW, lease=timedelta(minutes=10), most=100)) == 3
     assert post.round() == []
     assert to(post.round(later=timedelta(minutes=11))) == [CLIENT, BUYER, VIEWER]

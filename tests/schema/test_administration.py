@@ -85,7 +85,7 @@ class Office:
         return jwt.encode({"alg": "RS256", "typ": "at+jwt", "kid": key.kid}, claims, key, algorithms=["RS256"])
 
 
-OF_ONE = {"RotateSecret", "Disable", "Enable", "SignOut"}
+OF_ONE = {"RotateSecret", "Disable", "Enable", "SignOut", "EndAbsence"}
 """Mutations that need no more than which one."""
 
 
@@ -144,7 +144,8 @@ def test_every_mutation_of_administrators_needs_the_scope_admin(office: Office) 
     assert len(ours) >= 18
     samples = {"clientId": "extranet", "memberId": f"mem_{ABSENT}", "accountId": account_id(ACCOUNT), "role": "VIEWER",
                "staffId": f"stf_{ABSENT}", "sessionId": "x", "email": "a@example.com", "name": "n", "scopes": [],
-               "publicKeys": "x", "inviteId": f"inv_{ABSENT}"}  # fmt: skip
+               "publicKeys": "x", "inviteId": f"inv_{ABSENT}", "deputyId": f"stf_{ABSENT}", "from": "2026-01-01",
+               "to": "2026-01-02"}  # fmt: skip
     for each in ours:
         kind = each["args"][0]["type"]["ofType"]["name"]
         asked = office.ask(f'{{ __type(name: "{kind}") {{ inputFields {{ name defaultValue type {{ kind }} }} }} }}')[
@@ -405,6 +406,58 @@ def test_staff_are_added_and_disabled_and_no_tool_acts_for_them_then(office: Off
     assert told["staff"]["disabledAt"] is not None
     absent = office.do("staffDisable", "staff { id }", staffId=f"stf_{ABSENT}")
     assert absent["userErrors"][0]["code"] == "staff_not_found"
+
+
+def test_an_absence_is_said_in_place_of_the_one_before_and_is_on_record(office: Office) -> None:
+    ada, lee = (
+        office.do("staffAdd", "staff { id }", email=f"{name}@company.example", name=name)["staff"]["id"]
+        for name in ("ada", "lee")
+    )
+    asked = "staff { awayFrom awayTo deputy { name } }"
+    days = {"from": "2026-12-24", "to": "2027-01-02"}
+    told = office.do("staffSetAbsence", asked, staffId=ada, deputyId=lee, **days)["staff"]
+    assert told == {"awayFrom": "2026-12-24", "awayTo": "2027-01-02", "deputy": {"name": "lee"}}
+    for wrong, code in (
+        ({"deputyId": ada}, "deputy_unfit"),
+        ({"deputyId": f"stf_{ABSENT}"}, "deputy_unfit"),
+        ({"deputyId": "x"}, "not_an_id"),
+        ({"to": "2026-12-23"}, "period_backwards"),
+        ({"staffId": f"stf_{ABSENT}"}, "staff_not_found"),
+    ):
+        given = {"staffId": ada, "deputyId": lee, **days, **wrong}
+        assert office.do("staffSetAbsence", asked, **given)["userErrors"][0]["code"] == code
+    assert office.do("staffEndAbsence", asked, staffId=ada)["staff"] == {
+        "awayFrom": None, "awayTo": None, "deputy": None,
+    }  # fmt: skip
+    assert office.rows("SELECT event, details FROM audit_record WHERE event LIKE 'staff_absence%%' ORDER BY recorded_at") == [
+        ("staff_absence_set", {**days, "deputy": lee}), ("staff_absence_ended", {}),
+    ]  # fmt: skip
+
+
+def test_members_are_limited_to_sites_and_let_see_every_one(office: Office) -> None:
+    member_id = member(office, "sites", (ACCOUNT, Role.BUYER))
+    office.rows("UPDATE sales_order SET location = 'Porto' WHERE account_id = %s", UUID(account_id(ACCOUNT)[4:]))
+    asked = "member { memberships { nodes { role sites } } }"
+    given = {"memberId": member_id, "accountId": account_id(ACCOUNT)}
+    for sites, code in (
+        ([], "no_site"),
+        (["Faro"], "site_unknown"),
+        (["x\0"], "site_unknown"),
+        (["x"] * 9, "site_unknown"),
+    ):
+        assert office.do("memberSetSites", asked, **given, sites=sites)["userErrors"][0]["code"] == code
+    told = office.do("memberSetSites", asked, **given, sites=["Porto", "Porto"])["member"]["memberships"]["nodes"]
+    assert told == [{"role": "BUYER", "sites": ["Porto"]}]
+    refused = office.do("memberSetRole", asked, **given, role="FINANCE")
+    assert refused["userErrors"][0]["code"] == "role_sees_every_site"
+    told = office.do("memberSetSites", asked, **given, sites=None)["member"]["memberships"]["nodes"]
+    assert told == [{"role": "BUYER", "sites": None}]
+    invited: dict[str, Any] = {"email": "porto@example.com", "accountId": account_id(ACCOUNT), "sites": ["Porto"]}
+    assert (
+        office.do("memberInvite", "link", **invited, role="FINANCE")["userErrors"][0]["code"] == "role_sees_every_site"
+    )
+    assert office.do("memberInvite", "link", **invited, role="VIEWER")["link"]
+    assert office.rows("SELECT sites FROM invite WHERE email = 'porto@example.com'") == [(["Porto"],)]
 
 
 # -- the record -----------------------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
-"""Mutations of the company's staff: adding and changing people, and letting no tool act for them any more."""
+"""Mutations of the company's staff: adding and changing people, when they are away, and letting no tool act for them any more."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
-from cdp.access.managing_staff import StaffDesk, StaffDetails
+from cdp.access.managing_staff import Absence, StaffDesk, StaffDetails
 from cdp.db.ids import parse_id
 from cdp.errors import Mistake
 from cdp.schema.mutations.acting import user_error, work
@@ -38,6 +39,16 @@ class StaffUpdateInput:
     phone: str | None = strawberry.field(default=None, description="Phone number; null for none.")
 
 
+@strawberry.input(description="When somebody of the staff is away, and who stands in.")
+class StaffSetAbsenceInput:
+    """Input of staffSetAbsence."""
+
+    staff_id: strawberry.ID = strawberry.field(description="Who.")
+    from_: date = strawberry.field(name="from", description="First day away.")
+    to: date = strawberry.field(description="Last day away.")
+    deputy_id: strawberry.ID = strawberry.field(description="Who stands in meanwhile.")
+
+
 @strawberry.input(description="Somebody of the staff.")
 class StaffInput:
     """Input of the mutations of one person that need no more."""
@@ -62,6 +73,17 @@ async def _update(
     return await _of_person(info, input.staff_id, lambda desk, staff_id: desk.change(staff_id, details))
 
 
+async def _set_absence(
+    info: strawberry.Info,
+    input: Annotated[StaffSetAbsenceInput, strawberry.argument(description="Who, when, who instead.")],
+) -> StaffPayload:
+    deputy_id = parse_id(input.deputy_id, "stf")
+    if deputy_id is None:
+        return await _at_desk(info, lambda _desk, _settings: _not_an_id("deputyId"))
+    absence = Absence(from_on=input.from_, to_on=input.to, deputy_id=deputy_id)
+    return await _of_person(info, input.staff_id, lambda desk, staff_id: desk.set_absence(staff_id, absence))
+
+
 Which = Annotated[StaffInput, strawberry.argument(description="Who.")]
 
 
@@ -73,12 +95,20 @@ async def _enable(info: strawberry.Info, input: Which) -> StaffPayload:
     return await _of_person(info, input.staff_id, lambda desk, staff_id: desk.enable(staff_id))
 
 
+async def _end_absence(info: strawberry.Info, input: Which) -> StaffPayload:
+    return await _of_person(info, input.staff_id, lambda desk, staff_id: desk.set_absence(staff_id, None))
+
+
+def _not_an_id(field: str) -> Mistake:
+    message = "An id of this type looks like stf_0123456789abcdef0123456789abcdef."
+    return Mistake(code="not_an_id", message=message, field=(field,))
+
+
 async def _of_person(
     info: strawberry.Info, text: str, act: Callable[[StaffDesk, UUID], UUID | Mistake]
 ) -> StaffPayload:
     staff_id = parse_id(text, "stf")
-    message = "An id of this type looks like stf_0123456789abcdef0123456789abcdef."
-    mistake = Mistake(code="not_an_id", message=message, field=("staffId",))
+    mistake = _not_an_id("staffId")
     return await _at_desk(info, lambda desk, _: mistake if staff_id is None else act(desk, staff_id))
 
 
@@ -99,6 +129,14 @@ class StaffMutation:
     )
     staff_update: StaffPayload | None = strawberry.field(
         resolver=_update, description=f"Changes what clients see of somebody. {NEEDS}"
+    )
+    staff_set_absence: StaffPayload | None = strawberry.field(
+        resolver=_set_absence,
+        description="Says when somebody is away and who stands in: clients are told so, and letters about their cases go there"
+        f" meanwhile. Takes the place of an absence said before. {NEEDS}",
+    )
+    staff_end_absence: StaffPayload | None = strawberry.field(
+        resolver=_end_absence, description=f"Somebody is back, or isn't going to be away. {NEEDS}"
     )
     staff_disable: StaffPayload | None = strawberry.field(
         resolver=_disable,
