@@ -14,7 +14,7 @@ from cdp.demo import visits
 from cdp.demo.books import Books, books_of
 from cdp.demo.catalogue import CALLS, CRM, ERP, MANAGERS, TIME_ZONE, AccountManager
 from cdp.demo.people import COMPANIES, Company, Contact, Shopper, companies, shoppers
-from cdp.demo.trade import TradeOrder, order_record, orders_of, shipment_records
+from cdp.demo.trade import TradeOrder, first_record, order_record, orders_of, shipment_records
 
 Record = dict[str, Any]
 PASSERS_BY_SHARE = 5
@@ -32,12 +32,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """Somebody who may sign in to the extranet: e-mail, name, locale (BCP 47), and roles by account number."""
+    """Somebody who may sign in to the extranet: e-mail, name, locale (BCP 47), and roles by account number. `sites`: those whose
+    orders they see; none: of every site.
+    """
 
     email: str
     name: str
     locale: str
     accounts: tuple[tuple[str, str], ...]
+    sites: tuple[str, ...] = ()
 
 
 class Business:
@@ -87,7 +90,9 @@ class Business:
         orders = list(chain.from_iterable(self._orders.values()))
         today = self.now.date()
         books = [books_of(self.seed, company, self._orders[company.number], today) for company in self.companies]
+        first = [told for one in orders if (told := first_record(one, self.now)) is not None]
         return [
+            Delivery(source=ERP.name, kind="orders", records=first),
             Delivery(source=ERP.name, kind="orders", records=[order_record(one, self.now) for one in orders]),
             Delivery(
                 source=ERP.name,
@@ -121,7 +126,7 @@ class Business:
         return [Delivery(source=source, kind="shipments", records=records) for source, records in by_source.items()]
 
     def guests(self) -> list[Guest]:
-        """Members of the extranet: one of each role on two key accounts, and one who may see both."""
+        """Members of the extranet: one of each role on two key accounts, one who may see both, and one limited to a site."""
         first, second = self.companies[0], self.companies[1]
         roles = ((first, 0, "finance"), (first, 1, "buyer"), (second, 2, "viewer"), (second, 0, "client_admin"))
         guests = [
@@ -131,7 +136,18 @@ class Business:
         ]
         both = first.contacts[2]
         accounts = ((first.number, "finance"), (second.number, "buyer"))
-        return [*guests, Guest(email=both.email, name=both.name, locale=_locale(first), accounts=accounts)]
+        branch = second.contacts[1]
+        return [
+            *guests,
+            Guest(email=both.email, name=both.name, locale=_locale(first), accounts=accounts),
+            Guest(
+                email=branch.email,
+                name=branch.name,
+                locale=_locale(second),
+                accounts=((second.number, "buyer"),),
+                sites=second.sites[:1],
+            ),
+        ]
 
     def _contacts(self) -> Iterator[tuple[Company, Contact]]:
         for company in self.companies:

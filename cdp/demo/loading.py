@@ -16,6 +16,7 @@ from cdp.access.viewer import READ_SCOPES, Scope
 from cdp.access.viewer import Role as AccountRole
 from cdp.db.engine import connect
 from cdp.demo.announcing import announce
+from cdp.demo.arranging import arrange
 from cdp.demo.asking import ask
 from cdp.demo.business import Business, Delivery
 from cdp.demo.catalogue import SOURCES
@@ -62,6 +63,7 @@ def load(
         doors.wait_until_stitched(lambda pending: progress.update(stitched, completed=len(messages) - pending))
         _deliver(progress, "Parcels", business.parcels(), doors)
     _let_in(keeper, memory, business, database_url)
+    arrange(database_url, business.guests(), today=business.now.date())
     announce(database_url)
     ask(database_url, [member.email for member in memory.members], now=memory.now)
     figures = Figures(business.customer_count, len(business.companies), business.known_shopper.email)

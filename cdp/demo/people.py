@@ -58,6 +58,12 @@ class Company:
     contacts: tuple[Contact, ...]
 
     @property
+    def sites(self) -> tuple[str, ...]:
+        """Where a key account has its goods sent to: its own town first. Others have one place, which nobody names."""
+        elsewhere = [town for town in self.country.towns if town != self.town]
+        return (self.town, *elsewhere[:2]) if self.is_key_account else ()
+
+    @property
     def other_currency(self) -> str:
         """The second currency of a key account's ledger."""
         return "GBP" if self.currency == "EUR" else "EUR"

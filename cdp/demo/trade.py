@@ -16,6 +16,9 @@ from cdp.demo.people import MONTHS, Company, rng_of
 
 DAYS: Final = round(MONTHS * 30.4)
 
+PROMISE_MOVES: Final = timedelta(hours=36)
+"""How long after it was placed a key account's order that is delayed gets another promised day."""
+
 Fate = Literal["plain", "split", "late", "stuck", "line cancelled", "cancelled", "returned"]
 
 LATELY: Final[tuple[tuple[float, Fate], ...]] = (
@@ -87,6 +90,18 @@ class TradeOrder:
     consignments: tuple[Consignment, ...] = field(default=())
 
     @property
+    def first_promise(self) -> date:
+        """The day that was promised when it was placed; another was promised since where it is delayed."""
+        is_delayed = self.company.is_key_account and self.fate in ("split", "late", "stuck")
+        return self.promised_on - timedelta(days=2) if is_delayed else self.promised_on
+
+    @property
+    def site(self) -> str | None:
+        """Which of the company's sites it is for: the first for half of them."""
+        sites = self.company.sites
+        return sites[max(0, int(self.number[-3:]) % 4 - 1)] if sites else None
+
+    @property
     def returned_at(self) -> datetime | None:
         """When it came back whole; None where it did not."""
         delivered = [one.delivered_at for one in self.consignments if one.delivered_at]
@@ -109,11 +124,24 @@ def orders_of(seed: int, company: Company, now: datetime) -> list[TradeOrder]:
     return orders
 
 
+def first_record(order: TradeOrder, now: datetime) -> dict[str, Any] | None:
+    """The order as the ERP told it before it promised another day; None for one that it tells once."""
+    if order.first_promise == order.promised_on or order.placed_at + PROMISE_MOVES > now:
+        return None
+    earlier = {"version": 1, "promised_on": order.first_promise.isoformat(), "updated_at": _iso(order.placed_at)}
+    return {**order_record(order, now), **earlier}
+
+
 def order_record(order: TradeOrder, now: datetime) -> dict[str, Any]:
-    """The order as the ERP tells it to the import API."""
+    """The order as the ERP tells it to the import API; a version of its own, dated, where it was told before."""
+    moved_at = order.placed_at + PROMISE_MOVES
+    has_moved = order.first_promise != order.promised_on and moved_at <= now
+    promised_on = order.promised_on if has_moved else order.first_promise
     record = {
         "external_id": order.number,
-        "version": 1,
+        "version": 2 if has_moved else 1,
+        "updated_at": _iso(moved_at) if has_moved else None,
+        "location": order.site,
         "account": order.company.number,
         "contact": order.contact,
         "channel": order.channel,
@@ -121,7 +149,7 @@ def order_record(order: TradeOrder, now: datetime) -> dict[str, Any]:
         "placed_at": _iso(order.placed_at),
         "confirmed_at": _iso(order.confirmed_at),
         "cancelled_at": _iso(order.cancelled_at),
-        "promised_on": order.promised_on.isoformat(),
+        "promised_on": promised_on.isoformat(),
         "currency": order.currency,
         "lines": [
             {
@@ -134,7 +162,7 @@ def order_record(order: TradeOrder, now: datetime) -> dict[str, Any]:
                 "quantity_returned": str(line.wanted if _is_back(order, now) else 0),
                 "unit_price": str(line.unit_price),
                 "amount": str(line.amount),
-                "promised_on": order.promised_on.isoformat(),
+                "promised_on": promised_on.isoformat(),
             }
             for line in order.lines
         ],

@@ -20,6 +20,7 @@ from urllib.parse import urljoin
 
 import httpx2
 import msgspec
+import psycopg
 import pytest
 
 from cdp.demo.business import Business
@@ -86,6 +87,7 @@ def test_demo_json_is_the_contract_s_and_for_the_owner_only(demo: Demo, folder: 
         [("K-1002", "viewer")],
         [("K-1002", "client_admin")],
         [("K-1001", "finance"), ("K-1002", "buyer")],
+        [("K-1002", "buyer")],
     ]
     assert len({one["password"] for one in told["members"]}) == len(told["members"])
 
@@ -116,7 +118,8 @@ def test_no_order_is_lost_or_doubled_by_the_kill(demo: Demo, folder: Path) -> No
     memory = _memory(folder)
     expected = Business(seed=memory.seed, customers=memory.customers, now=memory.now)
     bought = sum(told.content.get("event") == "Order Completed" for told in expected.messages())
-    imported = sum(len(delivery.records) for delivery in expected.trade() if delivery.kind == "orders")
+    told = [delivery.records for delivery in expected.trade() if delivery.kind == "orders"]
+    imported = len({record["external_id"] for records in told for record in records})
     found = demo.ask("{ orders { totalCount } }")
     assert found["orders"]["totalCount"] == bought + imported
 
@@ -127,6 +130,25 @@ def test_there_are_orders_in_every_status_and_late_ones(demo: Demo) -> None:
     )
     counts = demo.ask(f"{{ {fields} late: orders(filter: {{late: {{eq: true}}}}) {{ totalCount }} }}")
     assert all(one["totalCount"] > 0 for one in counts.values()), counts
+
+
+def test_each_feature_of_the_extranet_has_something_to_show(demo: Demo) -> None:
+    found = demo.ask("""{ account(number: "K-1002") { locations contacts { totalCount }
+        orders(first: 100) { nodes { location timeline { promisedFrom promisedOn } } } }
+        away: account(number: "K-1001") { manager { name awayFrom deputy { name } } } }""")
+    account = found["account"]
+    assert len(account["locations"]) == 3
+    assert account["contacts"]["totalCount"] >= 3
+    assert {order["location"] for order in account["orders"]["nodes"]} - {None} == set(account["locations"])
+    moved = [event for order in account["orders"]["nodes"] for event in order["timeline"] if event["promisedFrom"]]
+    assert moved
+    assert all(event["promisedFrom"] < event["promisedOn"] for event in moved)
+    assert found["away"]["manager"]["awayFrom"] is not None
+    assert found["away"]["manager"]["deputy"]["name"] != found["away"]["manager"]["name"]
+    with psycopg.connect(demo.told["database_url"]) as connection:
+        limited = connection.execute("SELECT sites FROM membership WHERE sites IS NOT NULL").fetchall()
+    assert [len(sites) for (sites,) in limited] == [1]
+    assert limited[0][0][0] in account["locations"]
 
 
 def test_every_statement_adds_up(demo: Demo) -> None:
