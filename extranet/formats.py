@@ -8,12 +8,13 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
-from babel.numbers import format_currency, get_currency_name, get_currency_precision
+from babel.numbers import NumberPattern, format_currency, get_currency_name, get_currency_precision
 
 from cdp.languages import formats_of
 
@@ -57,7 +58,7 @@ class Formats:
 
     def day(self, day: date) -> str:
         """A day, such as `Nov 21, 2026`."""
-        return format_date(day, "medium", locale=self.locale)
+        return _day(day, self.locale)
 
     def instant(self, at: datetime) -> str:
         """An instant to the minute in the member's time zone, which the page names once: `Nov 21, 2026, 2:05 PM`."""
@@ -68,9 +69,7 @@ class Formats:
         return self.day(at.astimezone(self.time_zone).date())
 
     def _plain(self, value: Decimal, decimals: int) -> str:
-        pattern = copy(self.locale.decimal_formats[None])
-        pattern.frac_prec = (decimals, decimals)
-        return str(pattern.apply(value, self.locale))
+        return str(_pattern(decimals, self.locale).apply(value, self.locale))
 
 
 def formats_for(locale: str, time_zone: str) -> Formats:
@@ -84,3 +83,18 @@ def formats_for(locale: str, time_zone: str) -> Formats:
     except (ZoneInfoNotFoundError, ValueError):
         known_zone = ZoneInfo(FALLBACK_TIME_ZONE)
     return Formats(locale=known_locale, time_zone=known_zone)
+
+
+# A statement shows some hundred days, and each of its figures has as many decimals as the others.
+
+
+@lru_cache(maxsize=4_096)
+def _day(day: date, locale: Locale) -> str:
+    return format_date(day, "medium", locale=locale)
+
+
+@lru_cache(maxsize=256)
+def _pattern(decimals: int, locale: Locale) -> NumberPattern:
+    pattern: NumberPattern = copy(locale.decimal_formats[None])
+    pattern.frac_prec = (decimals, decimals)
+    return pattern

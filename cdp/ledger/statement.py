@@ -402,7 +402,9 @@ def _day(edge: ColumnElement[Any] | int) -> ColumnElement[Any]:
 
 
 def _kind_rank(entry: FromClause) -> ColumnElement[int]:
-    return case(*((entry.c.kind == _text(kind), _number(rank)) for kind, rank in KIND_RANK.items()))
+    # The many first: each entry is compared with the kinds one after the other.
+    kinds = ("invoice", "payment", *(kind for kind in KIND_RANK if kind not in {"invoice", "payment"}))
+    return case(*((entry.c.kind == _text(kind), _number(KIND_RANK[kind])) for kind in kinds))
 
 
 def _columns(entry: FromClause, rank: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:
@@ -432,14 +434,18 @@ def _of(entry: FromClause, row: FromClause, currency: ColumnElement[str] | None 
 
 
 def _in_period(entry: FromClause, row: FromClause) -> ColumnElement[bool]:
-    since = func.coalesce(row.c.from_on, literal_column("DATE '-infinity'", Date))
-    return entry.c.posted_on.between(since, row.c.to_on)
+    return entry.c.posted_on.between(_since(row), row.c.to_on)
+
+
+def _since(row: FromClause) -> ColumnElement[Any]:
+    return func.coalesce(row.c.from_on, literal_column("DATE '-infinity'", Date))
 
 
 def _sums(row: FromClause) -> ScalarSelect[Any]:
     """Opening, debits, credits and closing of the period, and how many entries it has, as one array."""
     entry = ledger_entry.alias("summed")
-    in_period, amount = _in_period(entry, row), entry.c.amount
+    amount = entry.c.amount
+    in_period = entry.c.posted_on >= _since(row)  # and none is later, see below
     parts = (
         _sum_of(amount, entry.c.posted_on < row.c.from_on),
         _sum_of(amount, and_(in_period, amount > _ZERO)),

@@ -25,7 +25,7 @@ from extranet.periods import Kind
 from extranet.statements import Answered
 from extranet.texts import _
 
-AT_ONCE: Final = 20
+AT_ONCE: Final = 4
 Row = dict[str, Any]
 T = TypeVar("T")
 

@@ -3,8 +3,8 @@
 Words are JSON that the template reads as strings, so nothing a client or a system wrote is ever markup. The compiler's root is
 a folder made for the one document with nothing but the template in it; no template imports a package, so nothing is fetched.
 Nobody who waits for a page is held up: one document is laid out at a time, in a thread that typst lets the others run beside and
-that, where the system lets a thread say so, stands back behind all of them. What is Python's is done before, in a thread that
-doesn't: one that stood back while it holds the interpreter would have everybody wait for it.
+that, where the system lets a thread say so, stands back behind all of them. What is Python's is done before: a thread that stood
+back while it holds the interpreter would have everybody wait for it.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ NICE: Final = 19
 _UNPRINTABLE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufff0-\uffff\ue000-\uf8ff\ud800-\udfff]|[^\u0000-\U0002ffff]"
 )
+_ESCAPED: Final = re.compile(r"\\[bfru]")  # JSON's way to write control characters, or a backslash before such a letter
 
 
 def _stand_back() -> None:
@@ -43,8 +44,8 @@ _workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="paper", initializer=_
 
 async def typeset(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
     """The PDF/UA-1 that `template` (a name in this folder) makes of `words`, dated `at`. Waits its turn."""
-    text = await asyncio.to_thread(_written, words)
-    return await asyncio.get_running_loop().run_in_executor(_workers, partial(_lay_out, template, text, at=at))
+    work = partial(_lay_out, template, _written(words), at=at)
+    return await asyncio.get_running_loop().run_in_executor(_workers, work)
 
 
 def lay_out(template: str, words: Mapping[str, Any], *, at: datetime) -> bytes:
@@ -83,6 +84,9 @@ def printable(words: Any) -> Any:
 
 
 def _written(words: Mapping[str, Any]) -> str:
+    text = json.dumps(words, ensure_ascii=False)
+    if _UNPRINTABLE.search(text) is None and _ESCAPED.search(text) is None:  # as nearly always
+        return text
     return json.dumps(printable(words))
 
 
