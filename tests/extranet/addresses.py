@@ -61,6 +61,7 @@ OF_ADMINISTRATORS: Final = (
     "/people?done=invited",
     "/people/invite",
     "/people/{me}",
+    "/people/{buyer}",
     "/activity",
     "/activity?show=files",
 )
@@ -121,10 +122,10 @@ def _ids(site: Site) -> dict[str, str]:
     business = site.business
     with connect(site.database_url, "cdp_app") as connection:
         row = connection.execute(
-            """SELECT (SELECT member_id FROM member WHERE email = %s),
+            """SELECT (SELECT member_id FROM member WHERE email = %s), (SELECT member_id FROM member WHERE email = %s),
                 (SELECT file_id FROM case_file ORDER BY file_id LIMIT 1),
                 (SELECT shipment_id FROM shipment WHERE order_id = %s AND shipped_at IS NOT NULL ORDER BY shipped_at LIMIT 1)""",
-            [LUSITANIA, business.orders["SO-1002"]],
+            [LUSITANIA, BUYER, business.orders["SO-1002"]],
         ).fetchone()
     assert row
     return {
@@ -134,6 +135,7 @@ def _ids(site: Site) -> dict[str, str]:
         "case": format_id("cas", business.cases["K-1001"]),
         "issued": issued(site),
         "me": format_id("mem", row[0]),
-        "file": format_id("cfi", row[1]),
-        "shipment": format_id("shp", row[2]),
+        "buyer": format_id("mem", row[1]),
+        "file": format_id("cfi", row[2]),
+        "shipment": format_id("shp", row[3]),
     }

@@ -193,8 +193,17 @@ def _orders(connection: Connection[Any], people: dict[str, UUID], accounts: dict
             [paper, ink],
             status="confirmed",
             contact_customer_id=contact,
+            location="Braga",
         ),
-        order("SO-1003", "K-1001", "2026-11-19", "2026-12-01", [ink], purchase_order="4500017342"),
+        order(
+            "SO-1003",
+            "K-1001",
+            "2026-11-19",
+            "2026-12-01",
+            [ink],
+            purchase_order="4500017342",
+            location="Maia, Armazém 4 da Zona Industrial",
+        ),
         order("SO-9001", "K-2002", "2026-11-05", "2026-11-08", [paper], purchase_order="canary"),
     ]
     told += [
