@@ -189,17 +189,22 @@ def interaction_columns(ids: Sequence[UUID], records: Sequence["InteractionTold"
         "source_ids": as_array([one.source_id for one in records]),
         "kinds": as_array([one.kind for one in records]),
         "directions": as_array([one.direction for one in records]),
-        "names": as_array([one.name for one in records]),
-        "topics": as_array([one.topic for one in records]),
-        "products": as_array([one.product for one in records]),
+        "names": _sparse([one.name for one in records]),
+        "topics": _sparse([one.topic for one in records]),
+        "products": _sparse([one.product for one in records]),
         "channels": as_array([one.channel for one in records]),
-        "divisions": as_array([one.division for one in records]),
-        "locations": as_array([one.location for one in records]),
+        "divisions": _sparse([one.division for one in records]),
+        "locations": _sparse([one.location for one in records]),
         "occurred_at": as_array([one.occurred_at for one in records]),
-        "durations": as_array([one.duration_seconds for one in records]),
+        "durations": _sparse([one.duration_seconds for one in records]),
         "properties": Utf8Texts(map(_json, records)),
         "suspects": as_array([one.time_suspect for one in records]),
     }
+
+
+def _sparse(values: Sequence[Any]) -> str:
+    """A column that is often empty: `unnest` fills up the shorter ones with nulls."""
+    return as_array(values) if any(value is not None for value in values) else "{}"
 
 
 def put_interactions(

@@ -4,7 +4,7 @@
 caller's transaction under the exclusive customers' lock, and call `rehome` of the facts' rooms where profiles move.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from cdp.identify.findings import keep_listed
 from cdp.identify.gathering import Told, ToldClaim, ToldProfile, gather
 from cdp.identify.history import SYSTEM, About, complete, quarantine_events
 from cdp.identify.identifier import Identifier
+from cdp.identify.looking_ahead import Foreseen, profiles_told
 from cdp.identify.queries import CustomerIdentifier, Shown, SourceTrust
 from cdp.identify.redrawing import MergeRecord, Redrawing, redraw
 from cdp.identify.resolution import Resolution, resolve
@@ -68,18 +69,30 @@ def attach(
     *,
     decisions: Sequence[Decision] = (),
     rules: Rules | None = None,
+    foreseen: Foreseen | None = None,
+    meanwhile: Callable[[list[Attached]], None] | None = None,
 ) -> list[Attached]:
     """Make the customers follow from these claims too; where each draft's profile is now, in the order of the drafts.
 
     The caller holds `hold_customers_exclusive` and commits. Telling the same again changes nothing. About twenty
     statements whatever the batch's size, the last of which tells the change feed. `rules`: those in force, if not given.
+    `foreseen`: what was looked up before the lock was held. `meanwhile` is called as soon as it is known where everybody is: in a
+    pipeline what it writes is under way while what was seen of them is made ready.
     """
     rules = rules or rules_in_force(connection)
     trust = queries.sources(connection, {key.source_id for key in told.profiles})
-    attached = queries.profile_keys(connection, told.profiles.keys())
+    attached = profiles_told(connection, told, foreseen)
     known = _Known(attached=attached, new={key: time_ordered_id() for key in told.profiles if key not in attached})
     decided = {node for one in decisions for node in (one.one, one.other)}
-    claimed = put_claims(connection, told.claims, known.profile_ids, rules, new=known.new.keys(), decided=decided)
+    claimed = put_claims(
+        connection,
+        told.claims,
+        known.profile_ids,
+        rules,
+        new=known.new.keys(),
+        decided=decided,
+        foreseen=foreseen,
+    )
     news = queries.put_decisions(connection, decisions)
     seeds = claimed.seeds | {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
     _free(connection, [one for one in decisions if one.decision_id in news])
@@ -92,9 +105,12 @@ def attach(
         moved = set(redrawn.drawn.homes.values()) if redrawn.drawn else set()
     for key, profile in told.profiles.items():
         profile.place = attached[key]
+    places = [_placed(one) for one in told.of_drafts]
+    if meanwhile is not None:
+        meanwhile(places)
     described = set(_tell_what_was_seen(connection, told, known, attached, moved)) | redrawn.quarantined
     append(connection, customer_changes(redrawn, described))
-    return [_placed(one) for one in told.of_drafts]
+    return places
 
 
 def apply_decisions(
@@ -334,7 +350,7 @@ def _tell_what_was_seen(
     places = [(_placed(one), one) for one in told.profiles.values()]
     elsewhere = {organisation for organisation, _ in told.affiliations} - attached.keys()
     organisations = {**attached, **(queries.profile_keys(connection, elsewhere) if elsewhere else {})}
-    described = redrawn | queries.told_anew(
+    asked = queries.ask_told_anew(
         connection,
         [
             (place.customer_id, trait, value)
@@ -343,46 +359,45 @@ def _tell_what_was_seen(
             for trait, (_, _, value) in one.traits.items()
         ],
     )
-    # None of these is waited for before the next is on its way: what is written meanwhile costs the lock no time.
-    with connection.pipeline():
-        queries.see_profiles(
-            connection,
-            [
-                (place.customer_id, place.profile_id, one.first_at, one.last_at)
-                for place, one in places
-                if not known.new or one.key not in known.new
-            ],
-        )
-        queries.see_identifiers(
-            connection,
-            [
-                (home, claim.said, claim.last_at)
-                for claim in told.claims.values()
-                if (home := _placed(claim.profile).customer_id) not in redrawn
-            ],
-        )
-        queries.put_traits(
-            connection,
-            [
-                (place.customer_id, place.profile_id, trait, value, at, message_id)
-                for place, one in places
-                for trait, (at, message_id, value) in one.traits.items()
-            ],
-        )
-        queries.put_affiliations(
-            connection,
-            [
-                (organisations[organisation], attached[person], one)
-                for (organisation, person), one in told.affiliations.items()
-                if organisation in organisations
-            ],
-        )
-        seen: dict[UUID, datetime] = {}
-        for place, one in places:
-            home = place.customer_id
-            if home not in described:
-                held = seen.setdefault(home, one.last_at)
-                if held < one.last_at:
-                    seen[home] = one.last_at
-        queries.see_customers(connection, seen)
+    queries.see_profiles(
+        connection,
+        [
+            (place.customer_id, place.profile_id, one.first_at, one.last_at)
+            for place, one in places
+            if not known.new or one.key not in known.new
+        ],
+    )
+    queries.see_identifiers(
+        connection,
+        [
+            (home, claim.said, claim.last_at)
+            for claim in told.claims.values()
+            if (home := _placed(claim.profile).customer_id) not in redrawn
+        ],
+    )
+    queries.put_traits(
+        connection,
+        [
+            (place.customer_id, place.profile_id, trait, value, at, message_id)
+            for place, one in places
+            for trait, (at, message_id, value) in one.traits.items()
+        ],
+    )
+    queries.put_affiliations(
+        connection,
+        [
+            (organisations[organisation], attached[person], one)
+            for (organisation, person), one in told.affiliations.items()
+            if organisation in organisations
+        ],
+    )
+    described = redrawn | (queries.told_anew(asked) if asked else set())
+    seen: dict[UUID, datetime] = {}
+    for place, one in places:
+        home = place.customer_id
+        if home not in described:
+            held = seen.setdefault(home, one.last_at)
+            if held < one.last_at:
+                seen[home] = one.last_at
+    queries.see_customers(connection, seen)
     return queries.describe_customers(connection, described)

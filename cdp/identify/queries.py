@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString, cast
 from uuid import UUID
 
 import msgspec
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
@@ -344,6 +344,7 @@ def move_profiles(connection: Connection[Any], moves: Sequence[Move]) -> None:
     """Move profiles, with all that identity keeps under them, to other customers."""
     if not moves:
         return
+    connection.execute(STATEMENTS["next_generation"])
     given = dict(zip(("profile_ids", "old", "new"), columns(moves, 3), strict=True))
     for step in ("profiles", "profile_traits", "profile_keys", "affiliations", "affiliated"):
         connection.execute(STATEMENTS[f"move_{step}"], given)
@@ -356,16 +357,21 @@ def put_traits(connection: Connection[Any], rows: Sequence[tuple[UUID, UUID, str
     put(connection, "put_traits", names, encoded)
 
 
-def told_anew(connection: Connection[Any], told: Sequence[tuple[UUID, str, Any]]) -> set[UUID]:
-    """Of what was just told, (customer, trait, value): the customers whose golden traits it may change.
+def ask_told_anew(connection: Connection[Any], told: Sequence[tuple[UUID, str, Any]]) -> Cursor[Any] | None:
+    """Ask of what was just told, (customer, trait, value), whose golden traits it may change; `told_anew` has the answer.
 
     Where the golden value is the value told, it stays, whoever's it was and whoever's it is now.
     """
     if not told:
-        return set()
+        return None
     encoded = [(customer_id, trait, msgspec.json.encode(value).decode()) for customer_id, trait, value in told]
     given = dict(zip(("customer_ids", "traits", "values"), columns(encoded, 3), strict=True))
-    return {customer_id for (customer_id,) in connection.execute(STATEMENTS["told_anew"], given)}
+    return connection.execute(STATEMENTS["told_anew"], given)
+
+
+def told_anew(asked: Cursor[Any]) -> set[UUID]:
+    """The customers whose golden traits may change."""
+    return {customer_id for (customer_id,) in asked}
 
 
 def put_affiliations(connection: Connection[Any], told: Sequence[tuple[Attached, Attached, ToldAffiliation]]) -> None:

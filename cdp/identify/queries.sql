@@ -8,19 +8,39 @@ SELECT source_id, namespace, value, profile_id, customer_id
 FROM unnest(%(source_ids)s::uuid[], %(namespaces)s::text[], %(values)s::text[]) AS wanted (source_id, namespace, value)
 JOIN profile_key USING (source_id, namespace, value);
 
+-- name: generation
+-- How often profiles have moved.
+SELECT generation FROM identity_generation;
+
+-- name: next_generation
+-- Profiles move.
+UPDATE identity_generation SET generation = generation + 1;
+
 -- name: claim_times
 -- First and last time of claims already told.
 SELECT claim_id, first_at, first_message_id, last_at FROM claim WHERE claim_id = ANY (%(claim_ids)s);
 
 -- name: put_claims
--- New claims, and new times of known ones.
+-- New claims.
 INSERT INTO claim (claim_id, source_id, profile_id, first_at, first_message_id, last_at)
 SELECT * FROM unnest(
     %(claim_ids)s::uuid[], %(source_ids)s::uuid[], %(profile_ids)s::uuid[],
     %(first_at)s::timestamptz[], %(first_message_ids)s::text[], %(last_at)s::timestamptz[]
-)
-ON CONFLICT (claim_id) DO UPDATE SET
-    first_at = excluded.first_at, first_message_id = excluded.first_message_id, last_at = excluded.last_at;
+);
+
+-- name: see_claims
+-- New times of known claims, which may have become earlier or later already.
+UPDATE claim SET
+    first_at = least(claim.first_at, seen.first_at),
+    first_message_id = CASE
+        WHEN (seen.first_at, seen.first_message_id COLLATE "C") < (claim.first_at, claim.first_message_id COLLATE "C")
+        THEN seen.first_message_id ELSE claim.first_message_id
+    END,
+    last_at = greatest(claim.last_at, seen.last_at)
+FROM unnest(
+    %(claim_ids)s::uuid[], %(first_at)s::timestamptz[], %(first_message_ids)s::text[], %(last_at)s::timestamptz[]
+) AS seen (claim_id, first_at, first_message_id, last_at)
+WHERE claim.claim_id = seen.claim_id;
 
 -- name: put_claim_identifiers
 -- What new claims say, their profile's own node included.

@@ -19,6 +19,7 @@ from cdp.identify.claims import Claim, Kind, ProfileKey, profile_node
 from cdp.identify.crowding import Crowding, Order, counts_on_arrival
 from cdp.identify.gathering import ToldClaim
 from cdp.identify.identifier import PROFILE, Identifier
+from cdp.identify.looking_ahead import Foreseen, claims_told
 from cdp.identify.queries import AS_USUAL, BY_INDEX, STATEMENTS, columns, put
 from cdp.identify.redrawing import StoredProfile
 from cdp.identify.rules import Rules
@@ -51,15 +52,17 @@ def put_claims(
     *,
     new: Collection[ProfileKey],
     decided: AbstractSet[Identifier] = frozenset(),
+    foreseen: Foreseen | None = None,
 ) -> Put:
     """Store claims, and find those that say what changes what follows: new ones, and those whose first time is now earlier.
 
     What such a claim says of a node that has enough earlier ones is kept and set aside, and changes nothing. `new`: profiles that
     have no row yet; `decided`: nodes that decisions of the same batch are about.
     """
-    rows = connection.execute(STATEMENTS["claim_times"], {"claim_ids": as_array(list(told))})
-    known = {claim_id: ((first_at, message_id), last_at) for claim_id, first_at, message_id, last_at in rows}
-    changed, puts = set(), []
+    known = claims_told(connection, told, foreseen)
+    changed: set[UUID] = set()
+    told_first: list[tuple[Any, ...]] = []
+    seen_again: list[tuple[Any, ...]] = []
     for claim_id, claim in told.items():
         held = known.get(claim_id)
         first, last_at = held or (claim.first, claim.last_at)
@@ -68,15 +71,14 @@ def put_claims(
             changed.add(claim_id)
         elif claim.last_at <= last_at:
             continue
-        puts.append(
-            (claim_id, claim.key.source_id, profile_ids[claim.key], *first, max(last_at, claim.last_at)),
-        )
-    put(
-        connection,
-        "put_claims",
-        ("claim_ids", "source_ids", "profile_ids", "first_at", "first_message_ids", "last_at"),
-        puts,
-    )
+        times = (*first, max(last_at, claim.last_at))
+        if held is None:
+            told_first.append((claim_id, claim.key.source_id, profile_ids[claim.key], *times))
+        else:
+            seen_again.append((claim_id, *times))
+    when = ("first_at", "first_message_ids", "last_at")
+    put(connection, "put_claims", ("claim_ids", "source_ids", "profile_ids", *when), told_first)
+    put(connection, "see_claims", ("claim_ids", *when), seen_again)
     nodes_of = {claim_id: _nodes(told[claim_id], profile_ids) for claim_id in changed}
     alone = {one for one in changed if one not in known and told[one].key in new}
     fresh = _fresh(connection, nodes_of, alone, decided) if alone else set()

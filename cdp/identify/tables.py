@@ -4,10 +4,11 @@ Facts: `profile` (what one source knows under its own key), `profile_trait`, `cl
 (what of claims no longer counts, since a `full_node` has enough), `decision`. Set by operators: `identity_rules`, `trait_rank`.
 Conclusions, rebuilt from the facts at will: `customer`, `identifier` (value → customer) and its mirror by customer,
 `affiliation`. Records of what was concluded: `customer_merge`, `identity_event`, `customer_redirect`, `refusal`; what
-people should look at: `review`.
+people should look at: `review`. `identity_generation` counts how often profiles moved.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -160,6 +161,15 @@ claim = Table(
     Index("claim_by_profile_id", "profile_id"),
     info=by("claim_id"),
     postgresql_with={"fillfactor": "80"},
+)
+
+identity_generation = Table(
+    "identity_generation",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default="true"),
+    Column("generation", BigInteger, nullable=False, server_default="0", comment="One more with each move"),
+    CheckConstraint("single", name="there_is_one"),
+    info=in_one_place(),
 )
 
 claim_identifier = Table(

@@ -6,7 +6,7 @@ second effect.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from cdp.events.queries import LANES, Failure, InboxMessage, finish_messages, ta
 from cdp.identify import Attached, ProfileKey, attach
 from cdp.identify.gathering import Told, gather
 from cdp.identify.identifier import GROUP_ID, identify
+from cdp.identify.looking_ahead import Foreseen, look_ahead
 from cdp.identify.queries import profile_keys
 from cdp.ingest.reading import Contact, Reading, SourceTold, read_message
 from cdp.ingest.sources import STATEMENTS
@@ -55,6 +56,7 @@ class Prepared:
 
     told: Told
     contacts: Contacts
+    foreseen: Foreseen | None = None
 
 
 def stitch(connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes: int = MOST_LANES) -> Stitched:
@@ -68,7 +70,7 @@ def stitch(connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes
         if not messages:
             return Stitched(taken=0, failed=0)
         readings, failures = read(connection, messages)
-        prepared = _prepared(readings)
+        prepared = _prepared(connection, readings)
         hold_customers_exclusive(connection)
         failures |= apply_or_halve(connection, readings, prepared)
         finish_messages(connection, messages, failures)
@@ -103,11 +105,13 @@ def prepare(readings: Sequence[Reading]) -> Prepared:
     )
 
 
-def _prepared(readings: Sequence[Reading]) -> Prepared | None:
+def _prepared(connection: Connection[Any], readings: Sequence[Reading]) -> Prepared | None:
+    """With what is stored of them by now; None where that can't be said of all of them: whose fault that is, halving finds."""
     try:
-        return prepare(readings)
-    except Exception:  # noqa: BLE001 — whose fault it is, halving finds
+        prepared = prepare(readings)
+    except CdpError:
         return None
+    return replace(prepared, foreseen=look_ahead(connection, prepared.told))
 
 
 def apply_or_halve(
@@ -117,7 +121,8 @@ def apply_or_halve(
     if not readings:
         return {}
     try:
-        with connection.transaction():
+        # In a pipeline what is only written isn't waited for: the next is made ready meanwhile, and the lock is held for less.
+        with connection.transaction(), connection.pipeline():
             return apply(connection, readings, prepared or prepare(readings))
     except Exception as error:
         if _is_no_messages_fault(error):
@@ -132,14 +137,16 @@ def apply_or_halve(
 
 def apply(connection: Connection[Any], readings: Sequence[Reading], prepared: Prepared) -> Failures:
     """Claims, then contacts and orders. Orders that cannot be understood are failures of their own; the rest lands."""
+
+    def record(people: Sequence[Attached]) -> None:
+        told = zip(readings, people, strict=False)  # organisations come after those who act
+        homes = [(person.customer_id, person.profile_id) for reading, person in told if reading.contact]
+        record_contacts(connection, prepared.contacts, homes)
+
     decisions = [decision for reading in readings for decision in reading.decisions]
-    people = attach(connection, prepared.told, decisions=decisions)[: len(readings)]
-    homes = [
-        (person.customer_id, person.profile_id)
-        for reading, person in zip(readings, people, strict=True)
-        if reading.contact
+    people = attach(connection, prepared.told, decisions=decisions, foreseen=prepared.foreseen, meanwhile=record)[
+        : len(readings)
     ]
-    record_contacts(connection, prepared.contacts, homes)
     told = [(reading, person) for reading, person in zip(readings, people, strict=True) if reading.order]
     if told:
         record_orders(connection, _orders(connection, told))
@@ -269,6 +276,8 @@ def _sources(connection: Connection[Any], source_ids: set[UUID]) -> dict[UUID, S
 
 def _is_no_messages_fault(error: Exception) -> bool:
     """Whether the database was away, full, stopping, or asks for another try; limits (class 54) a message does exceed."""
+    if isinstance(error, psycopg.errors.PipelineAborted):
+        return False  # what went wrong before it is the reason
     if not isinstance(error, psycopg.OperationalError):
         return isinstance(error, psycopg.InterfaceError)
     return error.sqlstate is None or error.sqlstate[:2] in _TRANSIENT_CLASSES
