@@ -20,7 +20,7 @@ def test_finance_reads_addresses_terms_and_the_end_of_the_bank_account(site: Sit
         "Company Legal name Lusitânia Gráfica, S.A. Tax ID PT503456789 Account K-1001 Currency EUR Euro Terms 30 days",
         "Invoices go to Lusitânia Gráfica Rua do Ouro 12 1100-063 Lisboa",
         "Goods go to Armazém 4 Maia",
-        "Your people we know Beatriz Sá",
+        "Contacts Beatriz Sá",
         "Your bank Banco Exemplo •••• account ending in 0154 We keep no more of it than that.",
     ]
 
@@ -51,5 +51,5 @@ def test_contacts_are_told_by_name_and_role_and_no_more(site: Site, email: str) 
         connection.execute("UPDATE affiliation SET role = 'Buyer of paper'")
         connection.execute("UPDATE customer SET email = 'private@mail.example' WHERE name = 'Beatriz Sá'")
     card = next(each for each in page(site, email).all("section") if each.attributes["aria-labelledby"] == "contacts")
-    assert card.text == "Your people we know Beatriz Sá Buyer of paper"
+    assert card.text == "Contacts Beatriz Sá Buyer of paper"
     assert page(site, "admin@zeppelin.example").text.count("We know none.") == 1

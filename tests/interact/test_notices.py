@@ -221,9 +221,12 @@ def test_who_stands_in_for_an_account_manager_is_told_meanwhile(post: Post) -> N
         (TODAY, TODAY, deputy),
         (TODAY + timedelta(days=1), TODAY + timedelta(days=9), MANAGER),
         (TODAY - timedelta(days=9), TODAY - timedelta(days=1), MANAGER),
+        (TODAY, TODAY, MANAGER),
     )):  # fmt: skip
         post.round()
         post.execute(absence, first, last, deputy, MANAGER)
+        if number == 3:  # who stands in is away too
+            post.execute(absence, first, last, MANAGER, deputy)
         post.execute(
             """INSERT INTO case_message (customer_id, case_id, account_id, author, author_id, author_name, body, written_at)
             SELECT customer_id, case_id, account_id, 'member', 'member:x', 'Inês', %s, %s
