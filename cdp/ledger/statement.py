@@ -1,12 +1,9 @@
 """The statement of account as SQL: what every figure on it is, from the ledger alone.
 
-Builders only, nothing is executed: each takes `row`, what `asked` made of a FROM clause with the columns `customer_id`,
+Builders only, nothing is executed: each takes `row`, what `reckoning.asked` made of a FROM clause with the columns `customer_id`,
 `account_id`, `currency`, `from_on` and `to_on`, and returns a SELECT correlated to it, set-wise, to be used as a scalar or
 LATERAL sub-query. `from_on` NULL means since the beginning; `to_on` is also the date that open items are as at. Amounts are
 exact, in the row's currency.
-
-A page shows most figures twice or more, as a sum, a count, a list and by age. So the row brings the two that they are made of,
-the sums of the period and what is left of each open entry, and the ledger is gone through once for each, however long it is.
 
 Source: the statement's rules 1-7, 10, 11 and 16 in the design; the numbers in comments are theirs.
 """
@@ -17,30 +14,24 @@ from typing import Any, Final
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Date,
     FromClause,
     Integer,
     Numeric,
     ScalarSelect,
     Select,
     Text,
-    Uuid,
     and_,
     case,
-    cast,
     exists,
-    false,
     func,
     literal_column,
     not_,
     or_,
     select,
-    true,
-    union_all,
     values,
 )
-from sqlalchemy.dialects.postgresql import array
 
+from cdp.ledger.reckoning import left_of, of_account, opening, remaining, since
 from cdp.ledger.tables import allocation, dispute, ledger_entry
 
 KIND_RANK: Final = {
@@ -81,27 +72,6 @@ def read_edges(edges: Sequence[int]) -> list[int]:
     return found
 
 
-def asked(row: FromClause) -> Select[Any]:
-    """The statement that `row` asks for: its columns, the period's `sums` (opening, debits, credits, closing, count), and
-    `open_ids` with `open_amounts`, what is left of the entries that are not used up as at `to_on`, debits positive.
-
-    Nobody pays for what isn't shown: the planner leaves out a column that nothing refers to.
-    """
-    left = remaining(row, row.c.currency, row.c.to_on).subquery("left_over")
-    gathered = (
-        select(
-            func.array_agg(left.c.entry_id).label("open_ids"), func.array_agg(left.c.open_amount).label("open_amounts")
-        )
-        .correlate_except(left)
-        .lateral("gathered")
-    )
-    return (
-        select(*row.c, _sums(row).label("sums"), *gathered.c)
-        .select_from(row.outerjoin(gathered, true()))
-        .offset(_ZERO)  # a fence: without it the columns would be reckoned anew wherever they are shown
-    )
-
-
 def lines(row: FromClause) -> Select[Any]:
     """The balance-forward statement: every entry of the period in row order, `balance` running from the opening (rules
     2, 10).
@@ -122,35 +92,10 @@ def lines(row: FromClause) -> Select[Any]:
             is_disputed(entry, row, row.c.to_on).label("disputed"),
             func.row_number().over(order_by=order).label("place"),
         )
-        .where(_of(entry, row), _in_period(entry, row))
+        .where(of_account(entry, row), _in_period(entry, row))
         .order_by(*order)
         .correlate_except(entry)
     )
-
-
-def opening(row: FromClause) -> ColumnElement[Any]:
-    """Balance at the end of the day before `from_on`; 0 since the beginning (rule 2)."""
-    return _sum(row, 1)
-
-
-def total_debit(row: FromClause) -> ColumnElement[Any]:
-    """Sum of the period's debits, positive."""
-    return _sum(row, 2)
-
-
-def total_credit(row: FromClause) -> ColumnElement[Any]:
-    """Sum of the period's credits, positive."""
-    return _sum(row, 3)
-
-
-def closing(row: FromClause) -> ColumnElement[Any]:
-    """Balance at the end of `to_on` (rule 2)."""
-    return _sum(row, 4)
-
-
-def count(row: FromClause) -> ColumnElement[int]:
-    """How many entries the period has."""
-    return cast(_sum(row, 5), Integer)
 
 
 def balance(
@@ -160,7 +105,7 @@ def balance(
     account_id.
     """
     entry = ledger_entry.alias("posted")
-    condition = _of(entry, row, currency)
+    condition = of_account(entry, row, currency)
     if as_of is not None:
         condition = and_(condition, entry.c.posted_on <= as_of)
     return _total(entry.c.amount).where(condition).correlate_except(entry).scalar_subquery()
@@ -181,21 +126,21 @@ def open_items(row: FromClause, edges: Edges = AGEING_EDGES) -> Select[Any]:
     `original_amount`, `allocated` (by allocations effective until then), `open_amount`; `days_late` is 0 when not late;
     `bucket` one of `BUCKETS`. Items cancelled by then are dropped (rule 11); disputed ones stay and are flagged.
     """
-    return _open(row, _left_of(row), row.c.to_on, debits=True, edges=edges)
+    return _open(row, left_of(row), row.c.to_on, debits=True, edges=edges)
 
 
 def unapplied(row: FromClause) -> Select[Any]:
     """Credits not used up as at `to_on`, in row order: `original_amount` and `open_amount` negative, `allocated`
     positive (rule 5).
     """
-    return _open(row, _left_of(row), row.c.to_on, debits=False)
+    return _open(row, left_of(row), row.c.to_on, debits=False)
 
 
 def ageing(row: FromClause, edges: Edges = AGEING_EDGES, *, by_document: bool = False) -> Select[Any]:
     """Open amount by days late, or by days since the document's date: `bucket`, `position` (1 and on), `from_days` and `to_days`
     (NULL where there is no end), `amount`; every bucket, in order, also when nothing is in it (rule 7).
     """
-    open_now = _open(row, _left_of(row), row.c.to_on, debits=True, edges=edges, by_document=by_document)
+    open_now = _open(row, left_of(row), row.c.to_on, debits=True, edges=edges, by_document=by_document)
     items = open_now.order_by(None).subquery("aged")
     ends = [_day(edge) for edge in edges]
     names = values(
@@ -222,42 +167,6 @@ def ageing(row: FromClause, edges: Edges = AGEING_EDGES, *, by_document: bool = 
         .order_by(names.c.position)
         .correlate_except(names, sums)
     )
-
-
-def remaining(row: FromClause, currency: ColumnElement[str], as_of: ColumnElement[Any]) -> Select[Any]:
-    """What is left of the entries of an account in a currency as at `as_of` (rule 3): `entry_id`, `open_amount`, signed, never 0.
-    Cancelled ones are still among them. `row`: customer_id, account_id.
-
-    Entries and allocations are put under one another and summed by entry. No join, so no statistics can mislead the planner to
-    anything that grows faster than they do.
-    """
-    entry, paid, used = ledger_entry.alias("posted"), allocation.alias("paid"), allocation.alias("used")
-    parts = union_all(
-        select(entry.c.entry_id, entry.c.amount.label("amount"), true().label("is_entry"))
-        .where(_of(entry, row, currency), entry.c.posted_on <= as_of)
-        .correlate_except(entry),
-        select(paid.c.debit_entry_id, -paid.c.amount, false())
-        .where(_effective(paid, row, as_of), paid.c.credit_entry_id.not_in(_reversed(row, as_of)))
-        .correlate_except(paid),
-        select(used.c.credit_entry_id, used.c.amount, false())
-        .where(_effective(used, row, as_of), used.c.debit_entry_id.not_in(_reversed(row, as_of)))
-        .correlate_except(used),
-    ).subquery("part")
-    left = func.sum(parts.c.amount)
-    return (
-        select(parts.c.entry_id, left.label("open_amount"))
-        .group_by(parts.c.entry_id)
-        .having(left != _ZERO, func.bool_or(parts.c.is_entry))
-        .correlate_except(parts)
-    )
-
-
-def _left_of(row: FromClause) -> FromClause:
-    """What `asked` gathered, as rows."""
-    rows = func.unnest(row.c.open_ids, row.c.open_amounts).table_valued(
-        Column("entry_id", Uuid), Column("open_amount", Numeric), name="left_over"
-    )
-    return rows.render_derived()
 
 
 def _open(
@@ -353,28 +262,6 @@ def _is_reversed(entry_id: ColumnElement[Any], row: FromClause, as_of: ColumnEle
     )
 
 
-def _reversed(row: FromClause, as_of: ColumnElement[Any]) -> Select[Any]:
-    """The entries whose reversal is posted by `as_of`."""
-    reversal = ledger_entry.alias("reversal")
-    return (
-        select(reversal.c.reverses_entry_id)
-        .where(
-            reversal.c.customer_id == row.c.customer_id,
-            reversal.c.reverses_entry_id.is_not(None),
-            reversal.c.posted_on <= as_of,
-        )
-        .correlate_except(reversal)
-    )
-
-
-def _effective(used: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
-    return and_(
-        used.c.customer_id == row.c.customer_id,
-        used.c.account_id == row.c.account_id,
-        used.c.effective_on <= as_of,
-    )
-
-
 def is_disputed(entry: FromClause, row: FromClause, as_of: ColumnElement[Any]) -> ColumnElement[bool]:
     """A dispute is open at the end of `as_of`; it never changes an amount (rule 15)."""
     return (
@@ -425,49 +312,8 @@ def _columns(entry: FromClause, rank: ColumnElement[int]) -> tuple[ColumnElement
     )
 
 
-def _of(entry: FromClause, row: FromClause, currency: ColumnElement[str] | None = None) -> ColumnElement[bool]:
-    return and_(
-        entry.c.customer_id == row.c.customer_id,
-        entry.c.account_id == row.c.account_id,
-        entry.c.currency == (row.c.currency if currency is None else currency),
-    )
-
-
 def _in_period(entry: FromClause, row: FromClause) -> ColumnElement[bool]:
-    return entry.c.posted_on.between(_since(row), row.c.to_on)
-
-
-def _since(row: FromClause) -> ColumnElement[Any]:
-    return func.coalesce(row.c.from_on, literal_column("DATE '-infinity'", Date))
-
-
-def _sums(row: FromClause) -> ScalarSelect[Any]:
-    """Opening, debits, credits and closing of the period, and how many entries it has, as one array."""
-    entry = ledger_entry.alias("summed")
-    amount = entry.c.amount
-    in_period = entry.c.posted_on >= _since(row)  # and none is later, see below
-    parts = (
-        _sum_of(amount, entry.c.posted_on < row.c.from_on),
-        _sum_of(amount, and_(in_period, amount > _ZERO)),
-        _sum_of(-amount, and_(in_period, amount < _ZERO)),
-        _sum_of(amount),
-        func.count().filter(in_period),
-    )
-    return (
-        select(array(parts, type_=Numeric))
-        .where(_of(entry, row), entry.c.posted_on <= row.c.to_on)
-        .correlate_except(entry)
-        .scalar_subquery()
-    )
-
-
-def _sum_of(amount: ColumnElement[Any], condition: ColumnElement[bool] | None = None) -> ColumnElement[Any]:
-    summed = func.sum(amount, type_=Numeric)
-    return func.coalesce(summed if condition is None else summed.filter(condition), _ZERO, type_=Numeric)
-
-
-def _sum(row: FromClause, place: int) -> ColumnElement[Any]:
-    return row.c.sums[literal_column(str(place), Integer)]
+    return entry.c.posted_on.between(since(row), row.c.to_on)
 
 
 def _total(amount: ColumnElement[Any]) -> Select[Any]:

@@ -1,6 +1,6 @@
 """Statements of account as edges of the account: the row that says which statement, and what stands on it.
 
-Every figure comes from `cdp.ledger.statement`, as sub-selects of the one statement; nothing is summed here.
+Every figure comes from `cdp.ledger.statement` and `reckoning`, as sub-selects of the one statement; nothing is summed here.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, ColumnElement, Date, Integer, Text, case, cast, li
 
 from cdp.graph.compiler import Arguments
 from cdp.graph.declaration import Inline, Row, Rows, by
-from cdp.ledger import statement
+from cdp.ledger import reckoning, statement
 from cdp.resolvers.account import read_currency
 from cdp.resolvers.money import money, total
 
@@ -39,34 +39,34 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
         .correlate(row)
         .subquery()
     )
-    return Rows(statement.asked(given).correlate(row).subquery())
+    return Rows(reckoning.asked(given).correlate(row).subquery())
 
 
 def opening(row: Row, _arguments: Arguments) -> Inline:
     """Balance the day before the period."""
-    return total(statement.opening(row), row.c.currency)
+    return total(reckoning.opening(row), row.c.currency)
 
 
 def closing(row: Row, _arguments: Arguments) -> Inline:
     """Balance at the end of the period."""
-    return total(statement.closing(row), row.c.currency)
+    return total(reckoning.closing(row), row.c.currency)
 
 
 def total_debit(row: Row, _arguments: Arguments) -> Inline:
     """Sum of debits."""
-    return total(statement.total_debit(row), row.c.currency)
+    return total(reckoning.total_debit(row), row.c.currency)
 
 
 def total_credit(row: Row, _arguments: Arguments) -> Inline:
     """Sum of credits."""
-    return total(statement.total_credit(row), row.c.currency)
+    return total(reckoning.total_credit(row), row.c.currency)
 
 
 def lines(row: Row, _arguments: Arguments) -> Rows:
     """Activity with running balance; none on an open-item statement."""
     found = statement.lines(row).order_by(None).subquery()
     shown = row.c.kind == literal_column("'balance_forward'", Text)
-    count = case((shown, statement.count(row)), else_=literal_column("0", Integer))
+    count = case((shown, reckoning.count(row)), else_=literal_column("0", Integer))
     return Rows(found, (shown,), ROW_ORDER, count)
 
 

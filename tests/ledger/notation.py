@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import ColumnElement, Date, FromClause, Select, Text, Uuid, bindparam, select, true
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from cdp.ledger import statement
+from cdp.ledger import reckoning, statement
 from cdp.ledger.allocations import AllocationRecord, DisputeRecord, record_allocations, record_disputes
 from cdp.ledger.entries import EntryRecord, record_entries
 from cdp.ledger.refusals import Refusal
@@ -161,10 +161,10 @@ def figures_query() -> str:
     row = wanted_row()
     return text_of(
         select(
-            statement.opening(row).label("opening"),
-            statement.closing(row).label("closing"),
-            statement.total_debit(row).label("debit"),
-            statement.total_credit(row).label("credit"),
+            reckoning.opening(row).label("opening"),
+            reckoning.closing(row).label("closing"),
+            reckoning.total_debit(row).label("debit"),
+            reckoning.total_credit(row).label("credit"),
             statement.balance(row, row.c.currency).label("balance"),
             statement.overdue(row, row.c.currency, row.c.to_on).label("overdue"),
         ).select_from(row)
@@ -177,7 +177,7 @@ def wanted_row() -> FromClause:
     parameters: list[ColumnElement[Any]] = [
         bindparam(f"wanted_{name}", type_=kind).label(name) for name, kind in types.items()
     ]
-    return statement.asked(select(*parameters).subquery("given")).subquery("row")
+    return reckoning.asked(select(*parameters).subquery("given")).subquery("row")
 
 
 def text_of(query: Select[Any]) -> str:
