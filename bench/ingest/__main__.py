@@ -94,13 +94,16 @@ def _pair(server: EmbeddedServer, folder: Path, name: str) -> Any:
         source = create_source(connection, "web-shop", channel="web")
         client = create_client(connection, name="Bench", scopes=READ_SCOPES)
     assert client.client_secret is not None
-    return running(url, folder, name, write_key=source.write_key, client=(client.client_id, client.client_secret))
+    postmaster = int((server.data_directory / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    secret = (client.client_id, client.client_secret)
+    return running(url, folder, name, write_key=source.write_key, client=secret, postmaster=postmaster)
 
 
 def _measure(pair: Running, folder: Path, given: argparse.Namespace) -> Figures:
     """The ratios, and the time until messages can be read at half the rate."""
     copied, acknowledged, through, alone = [], [], [], []
     latencies: list[float] = []
+    used: dict[str, list[float]] = {"api": [], "worker": [], "database": []}
     for number in range(given.rounds + 1):  # the first warms up
         visitors = range(given.customers)
         round_copied = _copy(pair.url, list(visits(f"c{number}", given.messages, visitors=visitors)))
@@ -110,6 +113,8 @@ def _measure(pair: Running, folder: Path, given: argparse.Namespace) -> Figures:
         round_stitched = pair.drain()
         told = _end_to_end(pair, folder, f"e{number}", given.messages, visitors)
         if number:
+            for process, seconds in told["cpu_seconds"].items():
+                used[process].append(seconds / given.messages)
             copied.append(given.messages / round_copied)
             acknowledged.append(given.messages / taken["seconds"])
             alone.append(given.messages / round_stitched)
@@ -131,6 +136,9 @@ def _measure(pair: Running, folder: Path, given: argparse.Namespace) -> Figures:
         "end_to_end_per_second": round(statistics.median(through)),
         "stitched_per_second": round(statistics.median(alone)),
         "acknowledged_p99_ms": _percentile(sorted(latencies), 99),
+        "end_to_end_cpu_microseconds": {
+            process: round(statistics.median(each) * 1e6, 1) for process, each in used.items() if each
+        },
         "messages": given.messages,
         "rounds": given.rounds,
         "customers": given.customers,
@@ -163,11 +171,14 @@ def _copy(url: str, messages: list[Prepared]) -> float:
 
 
 def _end_to_end(pair: Running, folder: Path, name: str, count: int, visitors: range) -> Figures:
-    """Send at full speed, worker running; `seconds` until the last batches' orders are seen in GraphQL and nothing waits."""
+    """Send at full speed, worker running; `seconds` until the last batches' orders are seen in GraphQL and nothing waits, and
+    `cpu_seconds` by process meanwhile.
+    """
     file, probes = _prepare(folder, visits(name, count, visitors=visitors), probe_name=name, probe_last=CONNECTIONS)
-    before = _stored(pair.url)
+    before, began = _stored(pair.url), pair.cpu_seconds()
     told = pair.send(file, connections=CONNECTIONS, probes=probes)
     told["seconds"] += pair.drain()
+    told["cpu_seconds"] = {process: used - began[process] for process, used in pair.cpu_seconds().items()}
     after = _stored(pair.url)
     if [new - old for old, new in zip(before, after, strict=True)] != [count, 0]:
         sys.exit(f"{count} messages were sent, the inbox went from {before} to {after}")

@@ -36,6 +36,7 @@ class Running:
     client: tuple[str, str]
     api: "subprocess.Popen[bytes]"
     worker: "subprocess.Popen[bytes]"
+    postmaster: int
 
     @contextmanager
     def worker_paused(self) -> Iterator[None]:
@@ -99,9 +100,24 @@ class Running:
         sizes = {name: subprocess.check_output([*asked, str(pid)]) for name, pid in pids.items()}  # noqa: S603 - ours
         return {name: int(size) / 1024 for name, size in sizes.items()}
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor time so far of API, worker and all of PostgreSQL's processes, in seconds; none where there is no /proc."""
+        if not Path("/proc/self/stat").exists():
+            return {}
+        asked = ["ps", "-o", "pid=", "--ppid", str(self.postmaster)]
+        listed = subprocess.check_output(asked).split()  # noqa: S603 - ours
+        backends = sum(_cpu_seconds(int(pid))[0] for pid in listed)
+        return {
+            "api": _cpu_seconds(self.api.pid)[0],
+            "worker": _cpu_seconds(self.worker.pid)[0],
+            "database": backends + sum(_cpu_seconds(self.postmaster)),
+        }
+
 
 @contextmanager
-def running(url: str, folder: Path, name: str, *, write_key: str, client: tuple[str, str]) -> Iterator[Running]:
+def running(
+    url: str, folder: Path, name: str, *, write_key: str, client: tuple[str, str], postmaster: int
+) -> Iterator[Running]:
     """Both processes, until the block ends; their output goes to `folder`."""
     port = _free_port()
     environment = {
@@ -118,7 +134,20 @@ def running(url: str, folder: Path, name: str, *, write_key: str, client: tuple[
             for arguments in (["serve", "--no-worker", "--port", str(port)], ["work"])
         )
         _wait_for(port, api, folder / f"{name}.log")
-        yield Running(url=url, port=port, write_key=write_key, client=client, api=api, worker=worker)
+        yield Running(
+            url=url, port=port, write_key=write_key, client=client, api=api, worker=worker, postmaster=postmaster
+        )
+
+
+def _cpu_seconds(pid: int) -> tuple[float, float]:
+    """Of a process, and of those of its children that have ended; nothing of one that is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0.0
+    own, others = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return own / ticks, others / ticks
 
 
 @contextmanager
