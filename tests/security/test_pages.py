@@ -68,6 +68,8 @@ def prepare(url: str) -> None:
                 VALUES ('Closed', 'On Friday', %s, 'x', '2026-06-30')""",
                 [uuid_of("0004", number)],
             )
+        # So that there is a site that people can be limited to.
+        connection.execute("UPDATE sales_order SET location = 'Porto' WHERE number LIKE '%-1'")
         own = [uuid_of("0004", OWN)]
         connection.execute("SET session_replication_role = replica")
         connection.execute("DELETE FROM issued_statement_file WHERE account_id = %s", own)
