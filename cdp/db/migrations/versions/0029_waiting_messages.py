@@ -1,7 +1,7 @@
 """Which messages wait to be stitched is a small table of its own: the inbox is written once and never again.
 
-As a column of the inbox, in the conditions of its indexes, a message's state made the whole message be written a second time, with an
-entry in each index. What waits now is moved; failed messages have their rows already.
+As a column of the inbox, in the conditions of its indexes, a message's state made the whole message be written a second time,
+with an entry in each index. What waits now is moved; failed messages have their rows already.
 """
 
 import sqlalchemy as sa
