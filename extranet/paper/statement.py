@@ -1,7 +1,7 @@
 """The statement as its template reads it: every figure and day already written as the reader's locale writes them.
 
-The rows are those of the page, in its order; the template lays out and computes nothing but page numbers. Rows are written some
-at a time, between which others get their turn.
+The rows are those of the page, in its order; the template lays out and computes nothing but page numbers. Rows are written a few
+at a time with a rest between, so that a paper, which may take a second, takes little of any moment from those who wait for a page.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from extranet.statements import Answered
 from extranet.texts import _
 
 AT_ONCE: Final = 4
+REST_SECONDS: Final = 0.001
 Row = dict[str, Any]
 T = TypeVar("T")
 
@@ -193,11 +194,11 @@ class _Paper:
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
-    """The items, with a turn for whoever else waits for the event loop every `AT_ONCE` of them."""
+    """The items, with a rest every `AT_ONCE` of them in which the event loop is others'."""
     for place, item in enumerate(items, start=1):
         yield item
         if place % AT_ONCE == 0:
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_SECONDS)
 
 
 def party(name: str, tax_id: str | None) -> dict[str, str]:
