@@ -1,7 +1,7 @@
 """The statement as its template reads it: every figure and day already written as the reader's locale writes them.
 
 The rows are those of the page, in its order; the template lays out and computes nothing but page numbers. Rows are written a few
-at a time with a rest between, so that a paper, which may take a second, takes little of any moment from those who wait for a page.
+at a time with a rest between, so that a paper, which may take a second, takes little of any moment from who waits for a page.
 """
 
 import asyncio
