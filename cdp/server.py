@@ -61,19 +61,22 @@ def work(settings: Settings) -> None:
     told = threading.Event()
     for number in STOPPING:
         signal.signal(number, lambda *_: told.set())
-    worker = Worker(settings, on_end=told.set)
+    worker = Worker(settings, on_end=told.set, alone=True)
     told.wait()
     _exit_unless_ok(worker.stop(within_seconds=settings.shutdown_seconds))
 
 
 class Worker:
-    """The worker, at once at work in a thread of its own; `on_end` is called in that thread when it ends, asked or not."""
+    """The worker, at once at work in a thread of its own; `on_end` is called in that thread when it ends, asked or not. `alone`:
+    nothing else is done in this process.
+    """
 
-    def __init__(self, settings: Settings, *, on_end: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, *, on_end: Callable[[], None], alone: bool = False) -> None:
         if settings.database_url is None:
             raise SettingsError(variable="CDP_DATABASE_URL", problem="is required where the worker runs.")
         self._settings = settings
         self._on_end = on_end
+        self._alone = alone
         self._stop = threading.Event()
         self._failed = False
         # A daemon: one that does not stop in time must not keep the process.
@@ -96,7 +99,7 @@ class Worker:
         from cdp.worker import run_all  # noqa: PLC0415 - the extranet's process never loads the worker
 
         try:
-            run_all(self._settings, self._stop)
+            run_all(self._settings, self._stop, alone=self._alone)
         except Exception:  # told by the log, which leaves out what an exception quotes
             self._failed = True
             log.exception("the worker failed")

@@ -41,11 +41,14 @@ class Running:
     @contextmanager
     def worker_paused(self) -> Iterator[None]:
         """The worker stands still meanwhile."""
-        self.worker.send_signal(signal.SIGSTOP)
+        processes = _family(self.worker.pid)
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            self.worker.send_signal(signal.SIGCONT)
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
 
     def drain(self) -> float:
         """Wait until nothing waits to be stitched; seconds."""
@@ -95,23 +98,30 @@ class Running:
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of API and worker, in MiB."""
-        pids = {"api": self.api.pid, "worker": self.worker.pid}
         asked = ["ps", "-o", "rss=", "-p"]
-        sizes = {name: subprocess.check_output([*asked, str(pid)]) for name, pid in pids.items()}  # noqa: S603 - ours
-        return {name: int(size) / 1024 for name, size in sizes.items()}
+        sizes: dict[str, float] = {}
+        for name, process in (("api", self.api), ("worker", self.worker)):
+            pids = ",".join(map(str, _family(process.pid)))
+            listed = subprocess.check_output([*asked, pids])  # noqa: S603 - ours
+            sizes[name] = sum(map(int, listed.split())) / 1024
+        return sizes
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time so far of API, worker and all of PostgreSQL's processes, in seconds; none where there is no /proc."""
         if not Path("/proc/self/stat").exists():
             return {}
-        asked = ["ps", "-o", "pid=", "--ppid", str(self.postmaster)]
-        listed = subprocess.check_output(asked).split()  # noqa: S603 - ours
-        backends = sum(_cpu_seconds(int(pid))[0] for pid in listed)
+        backends = sum(_cpu_seconds(pid)[0] for pid in _family(self.postmaster)[1:])
         return {
             "api": _cpu_seconds(self.api.pid)[0],
-            "worker": _cpu_seconds(self.worker.pid)[0],
+            "worker": sum(_cpu_seconds(pid)[0] for pid in _family(self.worker.pid)),
             "database": backends + sum(_cpu_seconds(self.postmaster)),
         }
+
+
+def _family(pid: int) -> list[int]:
+    """A process and those it started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, check=False)  # noqa: S603, S607 - ours
+    return [pid, *map(int, listed.stdout.split())]
 
 
 @contextmanager

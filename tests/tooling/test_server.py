@@ -161,19 +161,19 @@ from cdp.logs import configure
 from cdp.server import work
 from cdp.settings import load_settings
 
-def obedient(settings, stop):
+def obedient(settings, stop, *, alone):
     print("at work", flush=True)
     stop.wait()
 
-def failing(settings, stop):
+def failing(settings, stop, *, alone):
     print("at work", flush=True)
     raise ValueError("Canary-Nombre Apellido")
 
-def deaf(settings, stop):
+def deaf(settings, stop, *, alone):
     print("at work", flush=True)
     time.sleep(60)
 
-def bored(settings, stop):
+def bored(settings, stop, *, alone):
     print("at work", flush=True)
 
 module = types.ModuleType("cdp.worker")
