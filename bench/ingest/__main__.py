@@ -243,7 +243,7 @@ def _grow(pair: Running, folder: Path, visitors: range, *, step: int) -> Figures
     began, memory = time.perf_counter(), []
     for start in range(visitors.start, visitors.stop, step):
         part = range(start, min(start + step, visitors.stop))
-        file, _ = _prepare(folder, first_visits("grow", part))
+        file, _ = _prepare(folder, first_visits(f"grow {start}", part))
         pair.send(file, connections=CONNECTIONS)
         pair.drain()
         memory.append(pair.memory_mb())
@@ -253,6 +253,9 @@ def _grow(pair: Running, folder: Path, visitors: range, *, step: int) -> Figures
             print(f"{part.stop:,} of {visitors.stop:,} customers, {rate:,.0f} a second; {told}", file=sys.stderr)
     first, last = memory[len(memory) // 10], memory[-1]
     with psycopg.connect(pair.url, autocommit=True) as connection:
+        held = connection.execute("SELECT count(*) FROM customer").fetchone()
+        if held != (len(visitors),):
+            raise RuntimeError(f"{len(visitors)} visitors became {held} customers")
         connection.execute("VACUUM (ANALYZE)")
     return {
         "memory_mb": {name: [round(first[name], 1), round(last[name], 1)] for name in first},
