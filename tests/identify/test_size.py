@@ -124,7 +124,7 @@ def test_any_order_and_batching_quarantines_the_same_customers(
         assert (graph(connection), _quarantined(connection), _counted(connection)) == expected
 
 
-def test_eight_thousand_devices_of_one_user_cost_as_much_as_few(world: World) -> None:
+def test_eight_thousand_devices_of_one_user_cost_as_much_as_few(world: World, shared_database_url: str) -> None:
     connection, sources = world
     forget(connection)
     rules = Rules(size=Size(statements=50))
@@ -148,9 +148,11 @@ def test_eight_thousand_devices_of_one_user_cost_as_much_as_few(world: World) ->
     ((_, at, why),) = _quarantined(connection)
     assert (at, why) == (START + timedelta(minutes=49), "statements")
     connection.execute("ANALYZE claim, claim_identifier, claim_set_aside, full_node, profile, identifier, customer")
-    before = _rows_read(connection)
-    _tell(connection, [_another(sources, number) for number in range(20)], rules)
-    assert _rows_read(connection) - before < 2_000
+    # A connection of its own: the other has plans from when the tables were all but empty.
+    with connect(shared_database_url, autocommit=True) as fresh:
+        before = _rows_read(fresh)
+        _tell(fresh, [_another(sources, number) for number in range(20)], rules)
+        assert _rows_read(fresh) - before < 2_000
 
 
 def _another(sources: Mapping[str, UUID], number: int) -> ClaimDraft:

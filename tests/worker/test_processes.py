@@ -39,7 +39,7 @@ def stitchers(worker: int) -> list[int]:
 
 def command(pid: int) -> str:
     """What runs there; nothing once it ended, whether or not anybody has noticed."""
-    asked = ["ps", "-o", "args=", "-p", str(pid)]
+    asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
     told = subprocess.run(asked, capture_output=True, check=False, text=True).stdout
     return "" if "<defunct>" in told else told
 
