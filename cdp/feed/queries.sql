@@ -35,7 +35,8 @@ SELECT coalesce(
 
 -- name: feed_state
 -- The oldest transaction still running, the next one to come, whether changes wait for an older one to end, and the floor.
-SELECT oldest, next, EXISTS (SELECT FROM change WHERE transaction_id >= oldest), floor.transaction_id, floor.seq
+-- Whether one waits is asked of the last change, at the end of the key: EXISTS would be planned as a walk through all of them.
+SELECT oldest, next, coalesce((SELECT max(transaction_id) FROM change) >= oldest, false), floor.transaction_id, floor.seq
 FROM change_floor AS floor, (
     SELECT pg_snapshot_xmin(snapshot)::text::bigint AS oldest, pg_snapshot_xmax(snapshot)::text::bigint AS next
     FROM pg_current_snapshot() AS snapshot
