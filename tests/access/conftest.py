@@ -1,35 +1,30 @@
 """The world of access and both applications on it. It is founded once; each test works on a copy of its database."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx2
-import psycopg
 import pytest
 
 from cdp.access.issuer.app import prepare_issuer
-from cdp.db.embedded import EmbeddedServer
 from cdp.db.engine import open_pool
 from tests.access.world import CodeFlow, Stage, World, found_world, staged
-
-_numbers = itertools.count(1)
+from tests.databases import Databases
 
 
 @pytest.fixture(scope="session")
-def founded(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def founded(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The world, with the issuer's keys made, in a database that others are copied from."""
-    with _copy(server, "cdp", "world_of_access") as url:
+    with databases.copy() as url:
         world = found_world(url, tmp_path_factory.mktemp("world"))
         asyncio.run(_prepare(world))
         yield world
 
 
 @pytest.fixture
-def world(server: EmbeddedServer, founded: World) -> Iterator[World]:
-    with _copy(server, "world_of_access", f"world_of_access_{next(_numbers)}") as url:
+def world(databases: Databases, founded: World) -> Iterator[World]:
+    with databases.copy(founded.url) as url:
         yield replace(founded, url=url)
 
 
@@ -53,12 +48,3 @@ def console(world: World) -> CodeFlow:
 async def _prepare(world: World) -> None:
     async with open_pool(world.url, "cdp_app") as pool:
         await prepare_issuer(lambda: pool, world.settings)
-
-
-@contextmanager
-def _copy(server: EmbeddedServer, template: str, name: str) -> Iterator[str]:
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
-    yield server.url(name)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -19,7 +19,6 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQ
 from graphql.pyutils import Undefined
 
 from cdp.access.viewer import READ_SCOPES, Anonymous, Role, Scope, Tool, Viewer
-from cdp.db.embedded import EmbeddedServer
 from cdp.db.engine import Role as DatabaseRole
 from cdp.db.ids import parse_id
 from cdp.graph.compiler import Compiler
@@ -27,6 +26,7 @@ from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
 from cdp.schema.mutations import acting
 from cdp.settings import Settings
+from tests.databases import Databases
 from tests.graph.business import NODES, id_of, uuid_of
 from tests.graph.conftest import TODAY, member
 from tests.security.worlds import ABSENT, OTHER, OWN, Worlds, both, contents, tells
@@ -127,8 +127,8 @@ def refusals(told: bytes) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
-    with both(server, "changes") as made:
+def worlds(databases: Databases) -> Iterator[Worlds]:
+    with both(databases) as made:
         with psycopg.connect(made.crowded) as connection:
             for number in (OWN, OTHER):
                 connection.execute(

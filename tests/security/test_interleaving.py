@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from cdp.access.viewer import Role
-from cdp.db.embedded import EmbeddedServer
 from cdp.schema import open_graph
 from cdp.settings import Settings
+from tests.databases import Databases
 from tests.graph.business import id_of
 from tests.graph.conftest import TODAY, member
 from tests.security.worlds import OTHER, OWN, Worlds, both
@@ -32,8 +32,8 @@ REQUESTS = 200
 
 
 @pytest.fixture(scope="module")
-def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
-    with both(server, "interleaving") as made:
+def worlds(databases: Databases) -> Iterator[Worlds]:
+    with both(databases) as made:
         yield made
 
 

@@ -21,12 +21,12 @@ from starlette.routing import Route
 
 from cdp.access.sealing import digest
 from cdp.access.viewer import Role
-from cdp.db.embedded import EmbeddedServer
 from cdp.graph.compiler import Compiler
 from cdp.schema import open_graph
 from cdp.schema.execution import runner
 from extranet.app import ROUTES
 from extranet.portal import load_operations
+from tests.databases import Databases
 from tests.graph.business import id_of, uuid_of
 from tests.graph.conftest import member
 from tests.security.crawling import LEFT_ALONE, NOW, TYPED_ID, Form, route_of, secret_of, visiting, walk
@@ -44,8 +44,8 @@ FOR_ALL: Final = frozenset({"audit_record", "audit_refusal", "allowance", "login
 
 
 @pytest.fixture(scope="module")
-def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
-    with both(server, "pages", prepare=prepare) as made:
+def worlds(databases: Databases) -> Iterator[Worlds]:
+    with both(databases, prepare=prepare) as made:
         yield made
 
 

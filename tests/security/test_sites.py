@@ -17,12 +17,12 @@ from psycopg import Connection
 
 from cdp.access.sealing import digest
 from cdp.access.viewer import Member, Role
-from cdp.db.embedded import EmbeddedServer
 from cdp.graph import compiler
 from cdp.graph.compiler import Compiler
 from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
 from cdp.settings import Settings
+from tests.databases import Databases
 from tests.graph.asking import questions
 from tests.graph.business import id_of, uuid_of
 from tests.graph.conftest import TODAY, member
@@ -76,11 +76,11 @@ def of_other_sites(table: str, columns: set[str]) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
+def worlds(databases: Databases) -> Iterator[Worlds]:
     own = dataclasses.replace(
         OWNED, members=[*OWNED.members, *(uuid_of("0008", number) for number in NUMBERS.values())]
     )
-    with both(server, "sites", prepare=prepare, own=own) as made:
+    with both(databases, prepare=prepare, own=own) as made:
         with psycopg.connect(made.crowded) as connection:
             planted = plant(connection, own, foreign_to=of_other_sites)
         assert planted.keys() >= {

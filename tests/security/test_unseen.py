@@ -14,10 +14,10 @@ import pytest_asyncio
 from hypothesis import Phase, given, seed, settings
 
 from cdp.access.viewer import Role, Scope, Tool, Viewer
-from cdp.db.embedded import EmbeddedServer
 from cdp.graph.declaration import INHERIT
 from cdp.schema import Graph, open_graph, schema
 from cdp.schema.execution import runner
+from tests.databases import Databases
 from tests.graph.asking import questions
 from tests.graph.business import NODES, id_of
 from tests.graph.conftest import TODAY, member
@@ -50,8 +50,8 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def worlds(server: EmbeddedServer) -> Iterator[Worlds]:
-    with both(server, "unseen") as made:
+def worlds(databases: Databases) -> Iterator[Worlds]:
+    with both(databases) as made:
         yield made
 
 

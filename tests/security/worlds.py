@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import Connection, sql
 
-from cdp.db.embedded import EmbeddedServer
+from tests.databases import Databases
 from tests.graph.business import found, uuid_of
 
 CANARY: Final = "CANARY"
@@ -59,33 +59,22 @@ class Worlds:
 
 
 @contextmanager
-def both(
-    server: EmbeddedServer, name: str, *, prepare: Callable[[str], None] | None = None, own: Own = OWNED
-) -> Iterator[Worlds]:
+def both(databases: Databases, *, prepare: Callable[[str], None] | None = None, own: Own = OWNED) -> Iterator[Worlds]:
     """The made-up business of tests/graph, around account OWN; `prepare` adds to it, given the URL, before anything else."""
-    crowded, alone = f"{name}_crowded", f"{name}_alone"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        _create(admin, crowded, "cdp")
-        found(server.url(crowded))
+    with databases.copy() as crowded:
+        found(crowded)
         if prepare is not None:
-            prepare(server.url(crowded))
-        with psycopg.connect(server.url(crowded)) as connection:
+            prepare(crowded)
+        with psycopg.connect(crowded) as connection:
             for table in ("issued_statement_file", "case_file"):
                 connection.execute(
                     sql.SQL("UPDATE {} SET content = 'a file' WHERE content = 'CANARY'").format(sql.Identifier(table))
                 )
             plant(connection, own)
-        _create(admin, alone, crowded)
-        with psycopg.connect(server.url(alone)) as connection:
-            empty(connection, own)
-        yield Worlds(crowded=server.url(crowded), alone=server.url(alone))
-        for each in (crowded, alone):
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(each)))
-
-
-def _create(admin: Connection[Any], name: str, template: str) -> None:
-    statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
-    admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+        with databases.copy(crowded) as alone:
+            with psycopg.connect(alone) as connection:
+                empty(connection, own)
+            yield Worlds(crowded=crowded, alone=alone)
 
 
 def foreign_to(table: str, columns: set[str]) -> str | None:
