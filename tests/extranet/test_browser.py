@@ -1,18 +1,17 @@
 """The extranet in a real browser: each role walks its pages; wide and narrow, light and dark, by keyboard, on paper."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
+from tests.accessibility import bring_axe, faults
 from tests.extranet.addresses import ADMIN, BOTH, BUYER, FINANCE, LUSITANIA, OF_ADMINISTRATORS, VIEWER, named, pages
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
-from tests.tooling.provision import node_modules
 
 
 def sign_in(page: Page, site: Site, email: str, path: str = "/") -> None:
@@ -106,48 +105,20 @@ def test_everything_works_without_javascript(browser: Browser, site: Site) -> No
     context.close()
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(
-    member: Page, site: Site, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    member.emulate_media(color_scheme=scheme)
-    member.set_viewport_size({"width": width, "height": 800})
+def test_every_page_is_accessible_and_fits(member: Page, site: Site) -> None:
+    bring_axe(member)
     for address in pages(site, administrator=False):
         member.goto(site.url + address)
-        assert member.evaluate("document.documentElement.scrollWidth") <= width, address
-        found = violations(member, axe)
-        assert not found, (address, found)
+        assert faults(member) == {}, address
     member.get_by_role("button", name="K-1001").click()
-    assert not violations(member, axe)
+    assert faults(member) == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
-def test_pages_of_administrators_are_as_accessible(
-    administrator: Page, site: Site, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    administrator.emulate_media(color_scheme=scheme)
-    administrator.set_viewport_size({"width": width, "height": 800})
+def test_pages_of_administrators_are_as_accessible(administrator: Page, site: Site) -> None:
+    bring_axe(administrator)
     for path in OF_ADMINISTRATORS:
         administrator.goto(site.url + named(site, path))
-        assert administrator.evaluate("document.documentElement.scrollWidth") <= width, path
-        found = violations(administrator, axe)
-        assert not found, (path, found)
-
-
-def violations(page: Page, axe: str) -> list[Mapping[str, Any]]:
-    """What axe-core finds against WCAG 2.2 AA and best practice: rule and first element of each."""
-    page.evaluate(axe)
-    found = page.evaluate(
-        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )
-    return [
-        {"rule": one["id"], "at": one["nodes"][0]["html"], "why": one["nodes"][0]["failureSummary"]}
-        for one in found["violations"]
-    ]
+        assert faults(administrator) == {}, path
 
 
 def test_on_a_narrow_screen_a_row_is_a_card_that_keeps_its_columns(member: Page, site: Site) -> None:

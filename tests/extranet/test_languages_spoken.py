@@ -12,12 +12,11 @@ from pypdf import PdfReader
 from cdp.languages import LANGUAGES
 from cdp.mail import Letters
 from cdp.settings import load_settings
+from tests.accessibility import violations
 from tests.extranet.addresses import FINANCE
 from tests.extranet.business import PASSWORD
 from tests.extranet.conftest import Site
-from tests.extranet.test_browser import violations
 from tests.extranet.test_walks import HEADINGS, LOCALE_OF, signed_in, speak
-from tests.tooling.provision import node_modules
 
 SIGN_IN = {"en": "Sign in", "es": "Iniciar sesión", "pl": "Zaloguj się", "pt": "Iniciar sessão"}
 WRONG = {
@@ -41,16 +40,15 @@ def speaking_english(site: Site) -> Iterator[None]:
     speak(site, "en")
 
 
-def shows(page: Page, axe: str, language: str, heading: str) -> None:
+def shows(page: Page, language: str, heading: str) -> None:
     assert page.get_by_role("heading", level=1).inner_text() == heading
     assert page.locator("html").get_attribute("lang") == language
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    assert violations(page, axe) == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_issuer_speaks_as_the_extranet_asks_it_to(browser: Browser, site: Site, language: str) -> None:
-    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     scheme: Literal["light", "dark"] = "dark" if language in {"pl", "en"} else "light"
     context = browser.new_context(
         locale=LOCALE_OF[language], viewport={"width": 320, "height": 800}, color_scheme=scheme
@@ -58,14 +56,14 @@ def test_the_issuer_speaks_as_the_extranet_asks_it_to(browser: Browser, site: Si
     page = context.new_page()
     page.goto(f"{site.url}/orders")
     assert f"ui_locales={language}" in page.url
-    shows(page, axe, language, SIGN_IN[language])
+    shows(page, language, SIGN_IN[language])
     # Whatever the browser says from here on: what the client asked for is kept.
     page.set_extra_http_headers({"Accept-Language": "de"})
     page.locator("#email").fill(FINANCE)
     page.locator("#password").fill("not the password")
     page.locator("main form button").first.click()
     assert page.get_by_role("alert").inner_text() == WRONG[language]
-    shows(page, axe, language, SIGN_IN[language])
+    shows(page, language, SIGN_IN[language])
     page.goto(f"{site.issuer}/idp/reset")
     assert page.locator("html").get_attribute("lang") == language
     page.goto(f"{site.issuer}/idp/security")
@@ -73,7 +71,7 @@ def test_the_issuer_speaks_as_the_extranet_asks_it_to(browser: Browser, site: Si
     page.locator("#password").fill(PASSWORD)
     page.locator("main form button").first.click()
     page.wait_for_url(f"{site.issuer}/idp/security")
-    shows(page, axe, language, SECURITY[language])
+    shows(page, language, SECURITY[language])
     context.close()
 
 

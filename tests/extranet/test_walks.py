@@ -1,10 +1,10 @@
-"""Every role walks every page in every language, and every page is accessible in each: wide and narrow, light and dark in turn.
+"""Every role walks every page in every language, and every page is accessible in each: wide and narrow, light and dark.
 
-English in all four combinations is `test_browser`'s; here each page meets each language once, and each language each combination.
+English is `test_browser`'s.
 """
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 import pytest
 from babel.messages.pofile import read_po
@@ -12,18 +12,11 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from cdp.db.engine import connect
 from extranet.languages import LANGUAGES, LOCALES
+from tests.accessibility import bring_axe, faults
 from tests.extranet.addresses import BUYER, FINANCE, LUSITANIA, VIEWER, pages
 from tests.extranet.business import CANARIES
 from tests.extranet.conftest import Site
-from tests.extranet.test_browser import violations
-from tests.tooling.provision import node_modules
 
-COMBINATIONS: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
-    ("light", 320),
-    ("dark", 1280),
-    ("light", 1280),
-    ("dark", 320),
-)
 ROLES: Final = (LUSITANIA, FINANCE, BUYER, VIEWER)
 LOCALE_OF: Final = {"en": "en-GB", "es": "es-ES", "pl": "pl-PL", "pt": "pt-PT"}
 HEADINGS: Final = {
@@ -100,15 +93,10 @@ def test_each_role_walks_every_page_in_every_language_and_sees_its_own_account_a
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
 @pytest.mark.usefixtures("speaking_english")
 def test_every_page_is_accessible_and_fits_in_every_language(browser: Browser, site: Site, language: str) -> None:
-    axe = (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     context = signed_in(browser, site, LUSITANIA, language)
     page = context.new_page()
+    bring_axe(page)
     for path in pages(site):
         page.goto(site.url + path)
-        for scheme, width in COMBINATIONS:
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-            found = violations(page, axe)
-            assert not found, (language, path, scheme, width, found)
+        assert faults(page) == {}, (language, path)
     context.close()
