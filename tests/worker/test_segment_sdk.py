@@ -25,17 +25,17 @@ def sender(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Sender:
 
 
 @pytest.fixture
-def server(database_url: str, sender: Sender) -> Iterator[Live]:
+def product(database_url: str, sender: Sender) -> Iterator[Live]:
     with live(door(database_url), database_url) as running:
         yield running
 
 
 @contextmanager
-def _sdk(server: Live, sender: Sender, **options: Any) -> Iterator[segment.analytics.Client]:
+def _sdk(product: Live, sender: Sender, **options: Any) -> Iterator[segment.analytics.Client]:
     """The SDK's client; leaving waits until all is delivered, and nothing may have gone wrong."""
     errors: list[Exception] = []
     client = segment.analytics.Client(
-        write_key=sender.write_key, host=server.url, on_error=lambda error, _items: errors.append(error), **options
+        write_key=sender.write_key, host=product.url, on_error=lambda error, _items: errors.append(error), **options
     )
     yield client
     if not options.get("sync_mode"):
@@ -65,24 +65,24 @@ def _tell(client: segment.analytics.Client, *, backwards: bool = False) -> None:
 @pytest.mark.parametrize("options", [{}, {"gzip": True}, {"sync_mode": True}, {"upload_size": 1, "thread": 3}])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_all_six_calls_twice_over_make_one_graph(
-    server: Live, sender: Sender, options: dict[str, Any], *, backwards: bool
+    product: Live, sender: Sender, options: dict[str, Any], *, backwards: bool
 ) -> None:
     for _ in range(2):
-        with _sdk(server, sender, **options) as client:
+        with _sdk(product, sender, **options) as client:
             _tell(client, backwards=backwards)
-    server.settle()
-    check_story(server.database_url)
+    product.settle()
+    check_story(product.database_url)
 
 
-def test_a_wrong_key_is_told_to_the_sdk(server: Live, sender: Sender) -> None:
-    client = segment.analytics.Client(write_key="wrong", host=server.url, sync_mode=True, max_retries=1)
+def test_a_wrong_key_is_told_to_the_sdk(product: Live, sender: Sender) -> None:
+    client = segment.analytics.Client(write_key="wrong", host=product.url, sync_mode=True, max_retries=1)
     with pytest.raises(Exception, match="unknown_write_key"):
         client.identify("u1")
 
 
-def _node(server: Live, write_key: str, **story: Any) -> dict[str, Any]:
+def _node(product: Live, write_key: str, **story: Any) -> dict[str, Any]:
     """What Segment's Node SDK says went wrong, and which requests it made."""
-    told = {"host": server.url, "writeKey": write_key, "times": 1, **story}
+    told = {"host": product.url, "writeKey": write_key, "times": 1, **story}
     environment = {**os.environ, "MODULES": str(node_modules()), "STORY": json.dumps(told), "NO_PROXY": "127.0.0.1"}
     script = Path(__file__).with_name("node_sdk.mjs")
     done = subprocess.run([NODE, script], env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -94,15 +94,15 @@ def _node(server: Live, write_key: str, **story: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("options", [{}, {"gzip": True}, {"flushAt": 1}], ids=["as it is", "gzip", "one by one"])
 @pytest.mark.parametrize("backwards", [False, True], ids=["in order", "out of order"])
 def test_nodes_sdk_tells_the_same_twice_over(
-    server: Live, sender: Sender, options: dict[str, Any], *, backwards: bool
+    product: Live, sender: Sender, options: dict[str, Any], *, backwards: bool
 ) -> None:
-    said = _node(server, sender.write_key, times=2, backwards=backwards, **options)
+    said = _node(product, sender.write_key, times=2, backwards=backwards, **options)
     assert said["errors"] == []
     assert len(said["requests"]) == (14 if "flushAt" in options else 2)
     assert all(path == "/v1/batch" for path, _ in said["requests"])
-    server.settle()
-    check_story(server.database_url)
+    product.settle()
+    check_story(product.database_url)
 
 
-def test_a_wrong_key_is_told_to_nodes_sdk(server: Live, sender: Sender) -> None:
-    assert "401" in " ".join(_node(server, "wrong")["errors"])
+def test_a_wrong_key_is_told_to_nodes_sdk(product: Live, sender: Sender) -> None:
+    assert "401" in " ".join(_node(product, "wrong")["errors"])
