@@ -1,11 +1,13 @@
 """A real server for tests: uvicorn on a free loopback port and the worker beside it, each in a thread of this process."""
 
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import psycopg
@@ -13,7 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from cdp.db.engine import connect
-from cdp.worker import run_worker
+from cdp.settings import Settings
+from cdp.worker import run_all
 
 START_SECONDS = 15
 SETTLE_SECONDS = 60
@@ -65,17 +68,31 @@ def serve(application: ASGIApp) -> Iterator[str]:
 
 @contextmanager
 def working(database_url: str, *, workers: int = 1) -> Iterator[None]:
-    """Workers on this database."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=run_worker, args=(database_url, stop), daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
+    """Workers on this database, each all that `cdp serve --worker` is beside the server; what they raise is raised."""
+    stop, failures = threading.Event(), list[BaseException]()
+
+    def run(settings: Settings) -> None:
+        try:
+            run_all(settings, stop)
+        except Exception as error:  # noqa: BLE001 — raised below, in the thread of the test
+            failures.append(error)
+
+    with tempfile.TemporaryDirectory(prefix="cdp-test-") as folder:
+        settings = Settings(database_url=database_url, data_dir=Path(folder), secret_key="s" * 48)
+        threads = [threading.Thread(target=run, args=(settings,), daemon=True) for _ in range(workers)]
         for thread in threads:
-            thread.join(timeout=20)
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            # A worker that waits for messages would look for the end once a second only.
+            with connect(database_url, autocommit=True) as connection:
+                connection.execute("NOTIFY inbox")
+            for thread in threads:
+                thread.join(timeout=20)
+    assert failures == []
+    assert not any(thread.is_alive() for thread in threads)
 
 
 @contextmanager

@@ -154,7 +154,7 @@ async def test_a_listener_that_lost_its_connection_listens_again(world: World) -
         await socket.subscribe(CUSTOMERS)
         await socket.settled()
         ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN change'"
-        assert await asyncio.to_thread(world.rows, ended) == [(True,)]
+        assert set(await asyncio.to_thread(world.rows, ended)) == {(True,)}  # webhooks listen, too
         await told(world, person("ana", name="Ana"))
         assert (await socket.event())["customer"] == {"name": "Ana"}
 

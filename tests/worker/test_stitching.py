@@ -14,10 +14,10 @@ from cdp.db.engine import connect
 from cdp.events.failures import Which
 from cdp.ingest.replaying import Replayed, replay_failed
 from cdp.ingest.stitching import stitch
-from cdp.worker import drain, run_worker
+from cdp.worker import drain
 from tests.identify.world import check
 from tests.ingest.door import Sender, make_sender
-from tests.live import wait_until_stitched
+from tests.live import wait_until_stitched, working
 from tests.worker.inbox import put, states, wait_again
 
 AT = "2026-03-01T10:00:00Z"
@@ -368,10 +368,7 @@ def test_several_stitchers_end_as_one_would(desk: Desk) -> None:
 
 
 def test_the_worker_wakes_works_and_stops(desk: Desk) -> None:
-    stop = threading.Event()
-    worker = threading.Thread(target=run_worker, args=(desk.url, stop))
-    worker.start()
-    try:
+    with working(desk.url):
         for number in range(3):
             put(desk.url, desk.sender.source_id, [{"type": "page", "userId": f"u{number}"}])
             wait_until_stitched(desk.database, seconds=5)
@@ -385,10 +382,6 @@ def test_the_worker_wakes_works_and_stops(desk: Desk) -> None:
             put(desk.url, desk.sender.source_id, [{"type": "page", "userId": "late"}])
             wait_until_stitched(again, seconds=10)
             assert again.execute("SELECT count(*) FROM customer").fetchone() == (4,)
-    finally:
-        stop.set()
-        worker.join(timeout=10)
-    assert not worker.is_alive()
 
 
 def _people(desk: Desk) -> list[tuple[Any, ...]]:
