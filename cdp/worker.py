@@ -21,7 +21,7 @@ import psycopg
 import structlog
 
 from cdp.db.engine import connect
-from cdp.events.queries import LANES
+from cdp.events.queries import LANES, Lanes
 from cdp.ingest.collecting import uncollected
 from cdp.ingest.stitching import Stitched, stitch
 from cdp.interact.noticing import run_notices
@@ -72,15 +72,6 @@ def run_all(settings: Settings, stop: threading.Event, *, alone: bool = False) -
             each.join()
     if failures:
         raise failures[0]
-
-
-def run_worker(database_url: str, stop: threading.Event) -> None:
-    """Stitch, two side by side in threads, until `stop` is set; the batches at hand are finished first."""
-    # A daemon: one that does not stop in time must not keep the process.
-    beside = threading.Thread(target=_stitch_second, args=(database_url, stop), name="stitcher", daemon=True)
-    beside.start()
-    _stitch_until(database_url, stop)
-    beside.join()
 
 
 def _run_second(settings: Settings, stop: threading.Event) -> None:
@@ -141,21 +132,25 @@ def _stitch_until(database_url: str, stop: threading.Event) -> None:
 def drain(database_url: str) -> int:
     """Stitch until nothing waits; how many messages were taken. For tests, the demo and one-off runs."""
     taken = 0
+    known = Lanes()
     with connect(database_url, "cdp_app", autocommit=True) as connection:
-        while done := _round(connection, most_lanes=LANES).taken:
+        while done := _round(connection, known, most_lanes=LANES).taken:
             taken += done
     return taken
 
 
-def _round(connection: psycopg.Connection[tuple[object, ...]], *, most_lanes: int = LANES_OF_EACH) -> Stitched:
+def _round(
+    connection: psycopg.Connection[tuple[object, ...]], known: Lanes, *, most_lanes: int = LANES_OF_EACH
+) -> Stitched:
     with uncollected():
-        return stitch(connection, most_lanes=most_lanes)
+        return stitch(connection, most_lanes=most_lanes, known=known)
 
 
 def _work(connection: psycopg.Connection[tuple[object, ...]], stop: threading.Event) -> None:
+    known = Lanes()
     while not stop.is_set():
         began = time.perf_counter()
-        done = _round(connection)
+        done = _round(connection, known)
         if done.taken:
             seconds = round(time.perf_counter() - began, 3)
             _log.info("stitched", count=done.taken, failed=done.failed, seconds=seconds)

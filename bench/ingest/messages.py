@@ -41,15 +41,23 @@ def visits(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
 
 
 def first_visits(name: str, visitors: range) -> Iterator[Prepared]:
-    """One message of each visitor."""
+    """What makes each visitor as well known as they get: an identify, and before it a page of those who sign in.
+
+    Whatever `visits` has them say after that says nothing new of who they are.
+    """
     chance = random.Random(name)
-    for visitor, at in zip(visitors, _times(len(visitors)), strict=True):
-        yield message(_new_id(chance), visitor, at, chance)
+    said = [
+        (visitor, kind)
+        for visitor in visitors
+        for kind in (("page", "identify") if visitor % SIGNED_IN_EVERY == 0 else ("identify",))
+    ]
+    for (visitor, kind), at in zip(said, _times(len(said)), strict=True):
+        yield message(_new_id(chance), visitor, at, chance, kind=kind)
 
 
-def message(message_id: str, visitor: int, at: datetime, chance: random.Random) -> Prepared:
-    """A visitor's message of a kind drawn from the mix."""
-    kind = chance.choice(_KINDS)
+def message(message_id: str, visitor: int, at: datetime, chance: random.Random, *, kind: str = "") -> Prepared:
+    """A visitor's message, of a kind drawn from the mix if not given."""
+    kind = kind or chance.choice(_KINDS)
     told = _envelope(message_id, visitor, at, chance)
     if kind == "page":
         name = chance.choice(_PAGES)

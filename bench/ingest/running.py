@@ -54,7 +54,7 @@ class Running:
         """Wait until nothing waits to be stitched; seconds."""
         began = time.perf_counter()
         with psycopg.connect(self.url, autocommit=True) as connection:
-            while connection.execute("SELECT FROM waiting_message ORDER BY lane, seq LIMIT 1").fetchone() is not None:
+            while connection.execute("SELECT FROM waiting_message ORDER BY seq DESC LIMIT 1").fetchone() is not None:
                 time.sleep(0.01)
         return time.perf_counter() - began
 

@@ -54,7 +54,7 @@ SELECT lane, seq, source_id, message_id, received_at, sender, visitor, mailbox
 FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
 JOIN failed_message USING (source_id, message_id)
 JOIN inbox USING (source_id, message_id)
-ON CONFLICT (lane, seq) DO NOTHING;
+ON CONFLICT (seq) DO NOTHING;
 
 -- name: states_of
 -- How many of these messages are in each state.
@@ -63,7 +63,7 @@ SELECT
     count(*)
 FROM unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
 JOIN inbox USING (source_id, message_id)
-LEFT JOIN waiting_message AS waiting ON (waiting.lane, waiting.seq) = (inbox.lane, inbox.seq)
+LEFT JOIN waiting_message AS waiting ON waiting.seq = inbox.seq
 LEFT JOIN failed_message AS failed ON (failed.source_id, failed.message_id) = (inbox.source_id, inbox.message_id)
 GROUP BY state;
 

@@ -4,7 +4,7 @@ transaction.
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -98,17 +98,37 @@ async def announce_messages(connection: AsyncConnection[Any]) -> None:
     await connection.execute(STATEMENTS["announce_messages"])
 
 
-def take_messages(connection: Connection[Any], *, most: int, most_lanes: int) -> list[InboxMessage]:
+@dataclass(slots=True, kw_only=True)
+class Lanes:
+    """What one stitcher knows of all lanes: up to which transaction each is settled, from where on it looks for what waits.
+
+    Never too far, whoever else is at work; and of use for as long as it is kept.
+    """
+
+    settled: list[int] = field(default_factory=lambda: [0] * LANES)
+
+
+def take_messages(
+    connection: Connection[Any], *, most: int, most_lanes: int, known: Lanes | None = None
+) -> list[InboxMessage]:
     """About `most` waiting messages of lanes that nobody else works on, the oldest of each, in order of arrival; they wait no
     longer once the transaction commits.
+
+    `known` learns where lanes are settled, and spares what was done before.
     """
-    given = {"lanes": LANES, "class_id": _LANE_LOCKS, "most": most_lanes}
-    lanes = [lane for (lane,) in connection.execute(STATEMENTS["take_lanes"], given)]
+    known = known or Lanes()
+    found = connection.execute(STATEMENTS["waiting_lanes"], {"settled": as_array(known.settled)}).fetchall()
+    known.settled = [settled for _, _, settled in found]
+    waiting = [lane for seq, lane in sorted((seq, lane) for lane, seq, _ in found if seq is not None)]
+    if not waiting:
+        return []
+    given = {"lanes": as_array(waiting), "class_id": _LANE_LOCKS, "most": most_lanes}
+    lanes = [lane for (lane,) in connection.execute(STATEMENTS["hold_lanes"], given)]
     if not lanes:
         return []
-    rows = connection.execute(
-        STATEMENTS["messages_to_stitch"], {"lanes": lanes, "most_of_each": -(-most // len(lanes))}
-    ).fetchall()
+    settled = [known.settled[lane] for lane in lanes]
+    asked = {"lanes": as_array(lanes), "settled": as_array(settled), "most_of_each": -(-most // len(lanes))}
+    rows = connection.execute(STATEMENTS["messages_to_stitch"], asked).fetchall()
     rows.sort(key=itemgetter(2))
     return [
         InboxMessage(source_id=source_id, message_id=message_id, seq=seq, received_at=received_at, body=body)

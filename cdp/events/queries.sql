@@ -19,29 +19,42 @@ INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at, send
 -- Wake the stitchers when this transaction commits.
 SELECT pg_notify('inbox', '');
 
--- name: take_lanes
--- Lanes with something to do, the longest waiting first, that no other stitcher holds; held until the transaction ends.
+-- name: waiting_lanes
+-- Of each lane its oldest waiting message, if any, and up to which transaction it is settled now: what the transactions before
+-- left waiting is done, and they are over. What was done since is not looked at: rows that are gone stay in an index
+-- until no snapshot may see them, for hours beside a dump.
+SELECT (place - 1)::smallint AS lane, oldest.seq, least(oldest.transaction_id, running.oldest) AS settled
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest) AS running
+CROSS JOIN unnest(%(settled)s::bigint[]) WITH ORDINALITY AS known (settled, place)
+LEFT JOIN LATERAL (
+    SELECT waiting.transaction_id, waiting.seq
+    FROM waiting_message AS waiting
+    WHERE waiting.lane = (place - 1)::smallint AND waiting.transaction_id >= known.settled
+    ORDER BY waiting.transaction_id, waiting.seq
+    LIMIT 1
+) AS oldest ON true
+ORDER BY place;
+
+-- name: hold_lanes
+-- The first of these lanes that no other stitcher holds; held until the transaction ends.
 SELECT lane
-FROM (
-    SELECT lane, oldest.seq
-    FROM generate_series(0, %(lanes)s - 1) AS lane
-    CROSS JOIN LATERAL (
-        SELECT seq FROM waiting_message AS waiting WHERE waiting.lane = lane.lane ORDER BY seq LIMIT 1
-    ) AS oldest
-    ORDER BY oldest.seq
-    OFFSET 0
-) AS waiting
+FROM (SELECT lane FROM unnest(%(lanes)s::smallint[]) WITH ORDINALITY AS waiting (lane, place) ORDER BY place OFFSET 0) AS waiting
 WHERE pg_try_advisory_xact_lock(%(class_id)s, lane)
 LIMIT %(most)s;
 
 -- name: messages_to_stitch
--- The oldest waiting messages of each of these lanes, which the caller holds; they wait no longer when this transaction commits.
+-- The oldest waiting messages of each of these lanes, which the caller holds, from where they are settled on; they wait no
+-- longer when this transaction commits.
 WITH taken AS (
     DELETE FROM waiting_message WHERE ctid = ANY (ARRAY(
         SELECT oldest.place
-        FROM unnest(%(lanes)s::smallint[]) AS held (lane)
+        FROM unnest(%(lanes)s::smallint[], %(settled)s::bigint[]) AS held (lane, settled)
         CROSS JOIN LATERAL (
-            SELECT ctid AS place FROM waiting_message WHERE lane = held.lane ORDER BY seq LIMIT %(most_of_each)s
+            SELECT ctid AS place
+            FROM waiting_message
+            WHERE lane = held.lane AND transaction_id >= held.settled
+            ORDER BY transaction_id, seq
+            LIMIT %(most_of_each)s
         ) AS oldest
     ))
     RETURNING source_id, message_id
@@ -95,7 +108,7 @@ WITH taken AS (
     DELETE FROM waiting_message AS waiting
     USING unnest(%(source_ids)s::uuid[], %(message_ids)s::text[]) AS wanted (source_id, message_id)
     JOIN inbox USING (source_id, message_id)
-    WHERE waiting.lane = inbox.lane AND waiting.seq = inbox.seq
+    WHERE waiting.seq = inbox.seq
     RETURNING inbox.source_id, inbox.message_id, inbox.seq, inbox.received_at, inbox.body
 )
 SELECT source_id, message_id, seq, received_at, body::text FROM taken ORDER BY seq;

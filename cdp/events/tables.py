@@ -51,7 +51,7 @@ inbox = Table(
 waiting_message = Table(
     "waiting_message",
     metadata,
-    Column("lane", SmallInteger, primary_key=True, autoincrement=False),
+    Column("lane", SmallInteger, nullable=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="As in the inbox"),
     Column("source_id", Uuid, nullable=False),
     Column("message_id", Text, nullable=False),
@@ -59,6 +59,14 @@ waiting_message = Table(
     Column("sender", Integer),
     Column("visitor", Integer),
     Column("mailbox", Integer),
+    Column(
+        "transaction_id",
+        BigInteger,
+        nullable=False,
+        server_default=text("(pg_current_xact_id()::text)::bigint"),
+        comment="Who let it wait; what waits in a lane is found in this order",
+    ),
+    Index("waiting_message_by_lane", "lane", "transaction_id", "seq"),
     *(
         Index(f"waiting_message_by_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
         for name in ("sender", "visitor", "mailbox")

@@ -17,7 +17,7 @@ from psycopg import Connection
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import CdpError
 from cdp.events.interactions import Contacts, InteractionTold, contacts_of, record_contacts
-from cdp.events.queries import LANES, Failure, InboxMessage, finish_messages, take_messages
+from cdp.events.queries import LANES, Failure, InboxMessage, Lanes, finish_messages, take_messages
 from cdp.identify import Attached, ProfileKey, attach
 from cdp.identify.gathering import Told, gather
 from cdp.identify.identifier import GROUP_ID, identify
@@ -59,14 +59,16 @@ class Prepared:
     foreseen: Foreseen | None = None
 
 
-def stitch(connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes: int = MOST_LANES) -> Stitched:
-    """Take what waits, at most `most` messages, apply it and commit.
+def stitch(
+    connection: Connection[Any], *, most: int = MOST_MESSAGES, most_lanes: int = MOST_LANES, known: Lanes | None = None
+) -> Stitched:
+    """Take what waits, at most `most` messages, apply it and commit. `known`: what the rounds before learnt of the lanes.
 
     Raises psycopg.OperationalError when the database is away or the transaction must be tried again; nothing is lost
     then.
     """
     with connection.transaction():
-        messages = take_messages(connection, most=most, most_lanes=most_lanes)
+        messages = take_messages(connection, most=most, most_lanes=most_lanes, known=known)
         if not messages:
             return Stitched(taken=0, failed=0)
         readings, failures = read(connection, messages)

@@ -31,7 +31,7 @@ def states(connection: Connection[Any]) -> dict[str, str]:
         connection.execute(
             """SELECT inbox.message_id, CASE
                 WHEN waiting_message.seq IS NOT NULL THEN 'pending' WHEN stage IS NOT NULL THEN 'failed' ELSE 'done' END
-            FROM inbox LEFT JOIN waiting_message USING (lane, seq)
+            FROM inbox LEFT JOIN waiting_message USING (seq)
             LEFT JOIN failed_message ON (failed_message.source_id, failed_message.message_id)
                 = (inbox.source_id, inbox.message_id)"""
         ).fetchall()

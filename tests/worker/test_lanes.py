@@ -1,0 +1,109 @@
+"""What a stitcher knows of the lanes: it never passes over a message, and never walks through what was done before."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from psycopg import Connection
+
+from cdp.db.engine import connect
+from cdp.db.rows import as_array
+from cdp.events.queries import LANES, STATEMENTS, Lanes, take_messages
+from tests.ingest.door import make_sender
+from tests.worker.inbox import put
+
+Place = tuple[str, UUID, Connection[Any]]
+
+
+@pytest.fixture
+def place(database_url: str) -> Iterator[Place]:
+    sender = make_sender(database_url, "shop")
+    with connect(database_url, autocommit=True) as connection:
+        yield database_url, sender.source_id, connection
+
+
+def _pages(*names: str) -> list[dict[str, Any]]:
+    return [{"type": "page", "anonymousId": name, "messageId": name} for name in names]
+
+
+def _take(connection: Connection[Any], known: Lanes, *, most: int = 6_000) -> list[str]:
+    with connection.transaction():
+        return [one.message_id for one in take_messages(connection, most=most, most_lanes=LANES, known=known)]
+
+
+def test_what_was_stored_before_and_committed_later_is_found(place: Place) -> None:
+    """All of one lane: a stitcher passed by while the earlier transaction was still running."""
+    url, source_id, connection = place
+    known = Lanes()
+    with connect(url) as slow:
+        slow.execute(
+            """WITH stored AS (
+                INSERT INTO inbox (source_id, message_id, lane, body) VALUES (%s, 'early', 3, '{}') RETURNING *)
+            INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
+            SELECT lane, seq, source_id, message_id, received_at FROM stored""",
+            (source_id,),
+        )
+        connection.execute(
+            """WITH stored AS (
+                INSERT INTO inbox (source_id, message_id, lane, body) VALUES (%s, 'late', 3, '{}') RETURNING *)
+            INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
+            SELECT lane, seq, source_id, message_id, received_at FROM stored""",
+            (source_id,),
+        )
+        assert _take(connection, known) == ["late"]
+        assert _take(connection, known) == []
+        slow.commit()
+    assert _take(connection, known) == ["early"]
+
+
+def test_what_was_rolled_back_waits_again(place: Place) -> None:
+    url, source_id, connection = place
+    known = Lanes()
+    put(url, source_id, _pages("a", "b", "c"))
+    with connection.transaction(force_rollback=True):
+        assert len(take_messages(connection, most=100, most_lanes=LANES, known=known)) == 3
+    assert sorted(_take(connection, known)) == ["a", "b", "c"]
+    assert _take(connection, known) == []
+
+
+def test_what_is_left_of_a_lane_is_taken_in_order(place: Place) -> None:
+    url, source_id, connection = place
+    known = Lanes()
+    put(url, source_id, [{"type": "page", "anonymousId": "a", "messageId": f"m{number}"} for number in range(5)])
+    assert _take(connection, known, most=2) == ["m0", "m1"]
+    put(url, source_id, [{"type": "page", "anonymousId": "a", "messageId": "m5"}])
+    assert _take(connection, known, most=2) == ["m2", "m3"]
+    assert _take(connection, known) == ["m4", "m5"]
+
+
+def test_beside_a_long_reader_a_stitcher_does_not_walk_through_what_is_done(place: Place) -> None:
+    """A dump's snapshot keeps every row that was stitched since in the index."""
+    url, source_id, connection = place
+    known = Lanes()
+    with connect(url) as dump:
+        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM waiting_message")
+        for batch in range(8):
+            put(url, source_id, _pages(*(f"{batch}-{number}" for number in range(500))))
+            assert len(_take(connection, known)) == 500
+        put(url, source_id, _pages("last"))
+        aware, unaware = _pages_read(connection, known), _pages_read(connection, Lanes())
+        dump.rollback()
+    assert unaware > 1_000, "otherwise this proves nothing"
+    assert aware < unaware / 4
+    assert _take(connection, known) == ["last"]
+
+
+def _pages_read(connection: Connection[Any], known: Lanes) -> int:
+    """Buffers that looking for what waits touches."""
+    connection.execute("ANALYZE waiting_message")
+    connection.execute("SET enable_seqscan = off")  # so that both go by the index, as in a table that holds much
+    row = connection.execute(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + STATEMENTS["waiting_lanes"], {"settled": as_array(known.settled)}
+    ).fetchone()
+    connection.execute("RESET enable_seqscan")
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    read: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return read
