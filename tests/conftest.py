@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from cdp.db import embedded
 from cdp.db.migrate import migrate
 from tests.databases import Databases, folder_for_servers
 
+# The same examples in each run, so that what lands has passed them; TEST_ARGS="--hypothesis-profile=default" draws others.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("repeatable")
 # Code under test logs plainly: drawing a traceback for a person takes a second, and nobody reads it here.
 structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=repr)])
 
