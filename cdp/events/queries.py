@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from psycopg import AsyncConnection, Connection
 
+from cdp.db.plans import AS_USUAL, BY_INDEX
 from cdp.db.rows import Utf8Texts, as_array
 from cdp.db.statements import load_statements
 
@@ -117,6 +118,7 @@ def take_messages(
     `known` learns where lanes are settled, and spares what was done before.
     """
     known = known or Lanes()
+    connection.execute(BY_INDEX)  # what waits is much or nothing from one moment to the next
     found = connection.execute(STATEMENTS["waiting_lanes"], {"settled": as_array(known.settled)}).fetchall()
     known.settled = [settled for _, _, settled in found]
     waiting = [lane for seq, lane in sorted((seq, lane) for lane, seq, _ in found if seq is not None)]
@@ -129,6 +131,7 @@ def take_messages(
     settled = [known.settled[lane] for lane in lanes]
     asked = {"lanes": as_array(lanes), "settled": as_array(settled), "most_of_each": -(-most // len(lanes))}
     rows = connection.execute(STATEMENTS["messages_to_stitch"], asked).fetchall()
+    connection.execute(AS_USUAL)
     rows.sort(key=itemgetter(2))
     return [
         InboxMessage(source_id=source_id, message_id=message_id, seq=seq, received_at=received_at, body=body)

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
 from psycopg import Connection, Cursor
 
+from cdp.db.plans import AS_USUAL, BY_INDEX
 from cdp.db.rows import as_array
 from cdp.db.statements import load_statements
 from cdp.identify.claims import Attached, Decision, Kind, ProfileKey, one_object, profile_node
@@ -24,11 +25,6 @@ from cdp.identify.redrawing import MergeRecord, Move
 from cdp.identify.resolution import Quarantine, Refusal
 
 STATEMENTS: Final = load_statements("cdp.identify")
-
-_WAYS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-AS_USUAL: Final[LiteralString] = "SELECT " + ", ".join(f"set_config('enable_{way}', 'on', true)" for way in _WAYS)
-# Before version 18 a way that is forbidden has a price so high that the statement would be compiled each time.
-BY_INDEX: Final[LiteralString] = AS_USUAL.replace("'on'", "'off'") + ", set_config('jit', 'off', true)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,14 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from cdp.db.plans import AS_USUAL, BY_INDEX
 from cdp.db.rows import as_array
 from cdp.identify.claims import Claim, Kind, ProfileKey, profile_node
 from cdp.identify.crowding import Crowding, Order, counts_on_arrival
 from cdp.identify.gathering import ToldClaim
 from cdp.identify.identifier import PROFILE, Identifier
 from cdp.identify.looking_ahead import Foreseen, claims_told
-from cdp.identify.queries import AS_USUAL, BY_INDEX, STATEMENTS, columns, put
+from cdp.identify.queries import STATEMENTS, columns, put
 from cdp.identify.redrawing import StoredProfile
 from cdp.identify.rules import Rules
 

@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection
 
 from cdp.db.engine import connect
+from cdp.db.plans import BY_INDEX
 from cdp.db.rows import as_array
 from cdp.events.queries import LANES, STATEMENTS, Lanes, take_messages
 from tests.ingest.door import make_sender
@@ -97,13 +98,42 @@ def test_beside_a_long_reader_a_stitcher_does_not_walk_through_what_is_done(plac
 
 def _pages_read(connection: Connection[Any], known: Lanes) -> int:
     """Buffers that looking for what waits touches."""
-    connection.execute("ANALYZE waiting_message")
-    connection.execute("SET enable_seqscan = off")  # so that both go by the index, as in a table that holds much
-    row = connection.execute(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + STATEMENTS["waiting_lanes"], {"settled": as_array(known.settled)}
-    ).fetchone()
-    connection.execute("RESET enable_seqscan")
+    explained = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + STATEMENTS["waiting_lanes"]
+    with connection.transaction():
+        connection.execute(BY_INDEX)
+        row = connection.execute(explained, {"settled": as_array(known.settled)}).fetchone()
     assert row is not None
     plan = row[0][0]["Plan"]
     read: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return read
+
+
+def test_a_plan_made_while_nothing_waited_is_not_kept_for_when_much_does(place: Place) -> None:
+    """Prepared on an empty table, where reading all of it is cheapest; and then the table is large and full of what is done."""
+    url, source_id, connection = place
+    known = Lanes()
+    for _ in range(
+        12
+    ):  # long enough that psycopg prepares the statement, and PostgreSQL keeps one plan for all its arguments
+        assert _take(connection, known) == []
+    with connect(url) as dump:
+        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM waiting_message")
+        for batch in range(4):
+            put(url, source_id, _pages(*(f"{batch}-{number}" for number in range(500))))
+            assert len(_take(connection, known)) == 500
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        before = _scans(connection)
+        for _ in range(5):
+            assert _take(connection, known) == []
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        assert _scans(connection) == before
+        dump.rollback()
+
+
+def _scans(connection: Connection[Any]) -> int:
+    """How often the table was read whole."""
+    row = connection.execute("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'waiting_message'").fetchone()
+    assert row is not None
+    read: int = row[0]
     return read
