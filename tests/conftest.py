@@ -14,7 +14,8 @@ from cdp.db import embedded
 from cdp.db.migrate import migrate
 from tests.databases import Databases, folder_for_servers
 
-# The tests' process holds so many modules that Python, collecting after every 700 new objects, spends a tenth to a quarter of its time on that.
+# With all modules of the product and the tests loaded, collecting after every 700 new objects takes a tenth to a quarter of the
+# time.
 gc.set_threshold(50_000, 20, 100)
 # The same examples in each run, so that what lands has passed them; TEST_ARGS="--hypothesis-profile=default" draws others.
 settings.register_profile("repeatable", derandomize=True, database=None)
