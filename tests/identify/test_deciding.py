@@ -1,14 +1,12 @@
 """What people decide, through the database: a merge undone leaves no trace, and a refusal leaves everything as it was."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 from psycopg import Connection
 
 from cdp.db.engine import connect
@@ -17,8 +15,7 @@ from cdp.errors import Mistake
 from cdp.identify import Author
 from cdp.identify.merging import Merged, merge, preview_merge
 from cdp.identify.unmerging import Unmerged, unmerge
-from tests.identify.test_invariants import _contacts, _draft, _groups_told, _tell, stories
-from tests.identify.world import check, contents, decision, draft, forget, graph, make_sources, tell
+from tests.identify.world import check, contents, decision, draft, forget, graph, make_sources, open_world, tell
 
 ANNA = Author(actor="anna", reason="She called.")
 World = tuple[Connection[Any], Mapping[str, UUID]]
@@ -26,7 +23,7 @@ World = tuple[Connection[Any], Mapping[str, UUID]]
 
 @pytest.fixture(scope="module")
 def world(shared_database_url: str) -> Iterator[World]:
-    with connect(shared_database_url, autocommit=True) as connection:
+    with open_world(shared_database_url) as connection:
         yield connection, make_sources(connection, ["web", "crm"], verified=["crm"])
 
 
@@ -114,66 +111,6 @@ def last_merge(world: World) -> UUID:
 U1 = {"key": "user_id:u1", "says": ["email:one@example.org"], "traits": {"name": "One", "city": "Oslo"}}
 U2 = {"key": "user_id:u2", "says": ["email:two@example.org"], "traits": {"name": "Two", "city": "Oslo"}}
 DEVICE = {"key": "anonymous_id:a1", "says": ["user_id:u2"]}
-
-
-# -- the invariant -----------------------------------------------------------------------------------------------------------
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(stories(), stories(), st.data())
-def test_unmerge_after_merge_is_the_identity_also_with_later_facts_in_between(
-    world: World, early: list[dict[str, Any]], late: list[dict[str, Any]], data: st.DataObject
-) -> None:
-    """Compared with a world in which nobody ever merged; where later claims tie the two, they stay apart all the same."""
-    connection, sources = world
-    late = [{**one, "message": f"late-{one['message']}"} for one in late]
-    drafts = [_groups_told(sources, told) + [_draft(sources, one) for one in told] for told in (early, late)]
-    forget(connection)
-    _tell(connection, drafts[0])
-    founders = connection.execute(
-        """SELECT founded_customer_id, kind, source_id, key_namespace, key_value FROM profile
-        WHERE founded_customer_id = customer_id ORDER BY 3, 4, 5"""
-    ).fetchall()
-    assume(len(founders) > 1)
-    pair = data.draw(st.lists(st.sampled_from(founders), min_size=2, max_size=2, unique=True))
-    assume(pair[0][1] == pair[1][1])
-    with connection.transaction():
-        made = merge(connection, [one[0] for one in pair], author=ANNA)
-    if isinstance(made, Mistake):  # the organisation of one is told as a person, say
-        return
-    check(connection, is_linked=True)
-    _tell(connection, drafts[1])
-    check(connection, is_linked=True)
-    with connection.transaction():
-        undone = unmerge(connection, made.merge_id, author=ANNA)
-    check(connection)
-    after, after_contacts = graph(connection), _contacts(connection)
-    homes = [_home(connection, one) for one in pair]
-
-    forget(connection)
-    _tell(connection, drafts[0])
-    _tell(connection, drafts[1])
-    tied = len({_home(connection, one) for one in pair}) == 1
-    if not isinstance(undone, Unmerged):
-        assert undone.code == "already_unmerged"
-        assert not tied
-        return
-    assert len(set(homes)) == 2
-    if not tied:
-        assert after == graph(connection)
-        assert after_contacts == _contacts(connection)
-
-
-def _home(connection: Connection[Any], founder: Sequence[Any]) -> UUID:
-    """The customer that the profile with a founder's key belongs to."""
-    row = connection.execute(
-        "SELECT customer_id FROM profile WHERE (source_id, key_namespace, key_value) = (%s, %s, %s)", founder[2:]
-    ).fetchone()
-    assert row is not None
-    found: UUID = row[0]
-    return found
 
 
 # -- merging -----------------------------------------------------------------------------------------------------------------

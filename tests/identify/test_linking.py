@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -9,29 +10,32 @@ from uuid import UUID
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cdp.db.engine import connect
 from cdp.errors import Mistake
-from cdp.identify import ClaimDraft, Decision
-from cdp.identify.claims import decision_id, profile_node
+from cdp.identify import Decision
+from cdp.identify.claims import DecisionKind, decision_id, profile_node
 from cdp.identify.identifier import Identifier
 from cdp.identify.linking import Changed, link, unlink
 from cdp.identify.merging import Merged, merge
 from cdp.identify.unmerging import Unmerged, unmerge
 from cdp.identify.valuing import block, unblock
-from tests.identify.test_deciding import ANNA, U1, U2, World, _home, empty, join, say, who, world
-from tests.identify.test_invariants import (
+from tests.identify.stories import (
     DATABASE,
     OTHERS,
     PEOPLE,
-    _clusters,
-    _contacts,
-    _draft,
-    _groups_told,
-    _pure,
-    _tell,
+    SOURCES,
+    Story,
+    Told,
+    clusters,
+    clusters_by_definition,
+    contacts,
+    drafts_of,
+    in_batches,
     stories,
+    tell_all,
 )
-from tests.identify.world import check, contents, decision, forget, graph, tell
+from tests.identify.test_deciding import ANNA, U1, U2, World, empty, join, say, who, world
+from tests.identify.test_invariants import _founders, _home
+from tests.identify.world import START, check, contents, decision, forget, graph, open_world, tell
 
 __all__ = ["empty", "world"]
 
@@ -273,74 +277,82 @@ def test_a_request_told_again_does_nothing_whatever_was_decided_since(empty: Wor
 # -- invariants --------------------------------------------------------------------------------------------------------------
 
 
-@st.composite
-def verdicts(draw: st.DrawFn) -> list[Decision]:
+KEYS = [Identifier(*one) for one in PEOPLE[:2] + PEOPLE[3:5] + PEOPLE[7:9]]
+VALUES = [Identifier("email", value.lower()) for _, value in OTHERS[:4]]
+VALUES += [Identifier("phone", f"+34{value}") for _, value in OTHERS[4:]]
+
+
+def _verdict(number: int, kind: DecisionKind, one: Identifier, other: Identifier, value: Identifier) -> Decision:
+    """Of two keys, of a value and a key, or of a value or a key alone, as the kind asks."""
+    if kind == "unlink":
+        one = value
+    elif kind not in {"link", "part"}:
+        one = other = value if number % 2 else one
+    elif one == other:
+        one = value
+    return Decision(
+        decision_id=decision_id(kind, one, other, "manual"),
+        kind=kind,
+        one=one,
+        other=other,
+        rule="manual",
+        decided_at=START + timedelta(minutes=number),
+    )
+
+
+def verdicts() -> st.SearchStrategy[list[Decision]]:
     """Decisions of all kinds, about keys and other values, at different times."""
-    nodes = [Identifier(*one) for one in PEOPLE[:3] + PEOPLE[5:7] + PEOPLE[12:14]]
-    values = [Identifier(ns, {"email": str.lower, "phone": "+34{}".format}[ns](value)) for ns, value in OTHERS[:7]]
-    made = []
-    for number in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(["link", "part", "unlink", "block", "shared", "unshared"]))
-        one = draw(st.sampled_from(nodes + values if kind != "unlink" else values))
-        other = one
-        if kind in {"link", "part", "unlink"}:
-            other = draw(st.sampled_from([node for node in nodes if node != one]))
-        made.append(
-            Decision(
-                decision_id=decision_id(kind, one, other, "manual"),
-                kind=kind,  # type: ignore[arg-type]
-                one=one,
-                other=other,
-                rule="manual",
-                decided_at=decision({"link": ["a:b", "c:d"]}, number).decided_at,
-            )
-        )
-    return made
+    kinds: list[DecisionKind] = ["link", "part", "unlink", "block", "shared", "unshared"]
+    drawn = st.tuples(st.sampled_from(kinds), st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(VALUES))
+    return st.lists(drawn, min_size=1, max_size=4).map(
+        lambda told: [_verdict(number, *one) for number, one in enumerate(told)]
+    )
 
 
 @DATABASE
-@given(stories(), verdicts(), st.randoms(use_true_random=False))
+@given(stories(2), verdicts(), st.randoms(use_true_random=False))
 def test_decisions_of_every_kind_and_messages_in_any_order_end_in_the_same_graph(
-    world: World, told: list[dict[str, Any]], made: list[Decision], random: Random
+    world: World, story: Story, made: list[Decision], random: Random
 ) -> None:
     connection, sources = world
-    drafts = [*_groups_told(sources, told), *(_draft(sources, one) for one in told)]
+    drafts = drafts_of(sources, story)
+    told: list[Told] = [*drafts, *made]
     forget(connection)
-    _tell(connection, drafts, made)
+    tell_all(connection, told)
     check(connection, is_linked=True)
-    expected, expected_contacts = graph(connection), _contacts(connection)
-    assert _clusters(connection) == _pure(connection, drafts, made)
+    expected = graph(connection), contacts(connection)
+    assert clusters(connection) == clusters_by_definition(connection, drafts, made)
     forget(connection)
-    messages: list[ClaimDraft | Decision] = [*drafts, *made]
-    messages += random.sample(messages, k=len(messages) // 2)
-    random.shuffle(messages)
-    while messages:
-        size = random.randint(1, 5)
-        batch, messages = messages[:size], messages[size:]
-        _tell(
-            connection,
-            [one for one in batch if isinstance(one, ClaimDraft)],
-            [one for one in batch if isinstance(one, Decision)],
-        )
+    told += random.sample(told, k=len(told) // 2)
+    random.shuffle(told)
+    for batch in in_batches(told, random, 5):
+        tell_all(connection, batch)
         check(connection, is_linked=True)
-    assert graph(connection) == expected
-    assert _contacts(connection) == expected_contacts
+    assert (graph(connection), contacts(connection)) == expected
+
+
+WHICH = st.integers(0, 20)
 
 
 @DATABASE
-@given(stories(), st.data())
+@given(
+    stories(3),
+    st.lists(st.tuples(st.sampled_from([link, unlink, block]), WHICH, WHICH), min_size=1, max_size=3),
+    WHICH,
+    WHICH,
+)
 def test_a_merge_undone_is_as_if_never_merged_whatever_was_decided_before(
-    world: World, told: list[dict[str, Any]], data: st.DataObject
+    world: World, story: Story, asked: list[tuple[Any, int, int]], one: int, other: int
 ) -> None:
     connection, sources = world
     forget(connection)
-    _tell(connection, [*_groups_told(sources, told), *(_draft(sources, one) for one in told)])
-    for verb in data.draw(st.lists(st.sampled_from([link, unlink, block]), min_size=1, max_size=3)):
-        decide_something(world, verb, data)
+    tell_all(connection, drafts_of(sources, story))
+    for verb, customer, value in asked:
+        decide_something(world, verb, customer, value)
     rows = connection.execute("SELECT customer_id FROM customer WHERE kind = 'person' ORDER BY 1").fetchall()
     assume(len(rows) > 1)
-    pair = data.draw(st.lists(st.sampled_from([one for (one,) in rows]), min_size=2, max_size=2, unique=True))
-    before = graph(connection), _contacts(connection)
+    pair = [rows.pop(one % len(rows))[0], rows[other % len(rows)][0]]
+    before = graph(connection), contacts(connection)
     with connection.transaction():
         made = merge(connection, pair, author=ANNA)
     assume(isinstance(made, Merged))
@@ -350,61 +362,53 @@ def test_a_merge_undone_is_as_if_never_merged_whatever_was_decided_before(
         undone = unmerge(connection, made.merge_id, author=ANNA)
     assert isinstance(undone, Unmerged), undone
     check(connection, is_linked=True)
-    assert (graph(connection), _contacts(connection)) == before
+    assert (graph(connection), contacts(connection)) == before
 
 
 @DATABASE
-@given(stories(), verdicts(), stories(), st.data())
+@given(stories(3), verdicts(), stories(1), st.tuples(WHICH, WHICH))
 def test_a_merge_undone_is_as_if_never_merged_also_with_decisions_and_later_facts(
-    world: World,
-    early: list[dict[str, Any]],
-    decided: list[Decision],
-    late: list[dict[str, Any]],
-    data: st.DataObject,
+    world: World, early: Story, decided: list[Decision], late: Story, which: tuple[int, int]
 ) -> None:
     connection, sources = world
-    late = [{**one, "message": f"late-{one['message']}"} for one in late]
-    drafts = [_groups_told(sources, told) + [_draft(sources, one) for one in told] for told in (early, late)]
+    drafts = drafts_of(sources, early), drafts_of(sources, late, message="late")
     forget(connection)
-    _tell(connection, drafts[0], decided)
-    founders = connection.execute(
-        """SELECT founded_customer_id, kind, source_id, key_namespace, key_value FROM profile
-        WHERE founded_customer_id = customer_id ORDER BY 3, 4, 5"""
-    ).fetchall()
+    tell_all(connection, [*drafts[0], *decided])
+    founders = _founders(connection)
     assume(len(founders) > 1)
-    pair = data.draw(st.lists(st.sampled_from(founders), min_size=2, max_size=2, unique=True))
+    pair = [founders.pop(which[0] % len(founders)), founders[which[1] % len(founders)]]
     with connection.transaction():
-        made = merge(connection, [one[0] for one in pair], author=ANNA)
+        made = merge(connection, [customer for customer, *_ in pair], author=ANNA)
     if isinstance(made, Mistake):
         return
-    _tell(connection, drafts[1])
+    tell_all(connection, drafts[1])
     check(connection, is_linked=True)
     with connection.transaction():
         undone = unmerge(connection, made.merge_id, author=ANNA)
     check(connection, is_linked=True)
-    after, homes = (graph(connection), _contacts(connection)), [_home(connection, one) for one in pair]
+    after, homes = (graph(connection), contacts(connection)), [_home(connection, each) for each in pair]
     forget(connection)
-    _tell(connection, drafts[0], decided)
-    _tell(connection, drafts[1])
-    tied = len({_home(connection, one) for one in pair}) == 1
+    tell_all(connection, [*drafts[0], *decided])
+    tell_all(connection, drafts[1])
+    tied = len({_home(connection, each) for each in pair}) == 1
     if isinstance(undone, Mistake):
         assert undone.code in {"already_unmerged", "cannot_be_parted"}
         assert undone.code == "cannot_be_parted" or not tied
         return
     assert len(set(homes)) == 2
     if not tied:
-        assert after == (graph(connection), _contacts(connection))
+        assert after == (graph(connection), contacts(connection))
 
 
-def decide_something(world: World, verb: Any, data: st.DataObject) -> None:
+def decide_something(world: World, verb: Any, customer: int, value: int) -> None:
     """A decision about some customer and value, which may turn out a mistake and change nothing."""
     connection, _ = world
     values = connection.execute(
         "SELECT DISTINCT namespace, value FROM claim_identifier WHERE namespace <> 'profile' ORDER BY 1, 2"
     ).fetchall()
     customers = connection.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall()
-    about = data.draw(st.sampled_from(values))
-    asked = about if verb is block else (*data.draw(st.sampled_from(customers)), *about)
+    about = values[value % len(values)]
+    asked = about if verb is block else (*customers[customer % len(customers)], *about)
     before = contents(connection)
     with connection.transaction():
         made = verb(connection, *asked, author=ANNA)
@@ -418,29 +422,27 @@ def test_sixteen_people_who_decide_while_messages_come_end_as_one_after_the_othe
 ) -> None:
     connection, sources = empty
     random = Random(20260302)
-    told: list[dict[str, Any]] = [
-        {
-            "source": random.choice(["web", "crm"]),
-            "key": random.choice(PEOPLE),
-            "says": random.sample(OTHERS + PEOPLE[5:9], k=2),
-            "at": random.randint(0, 50),
-            "message": f"m{number:03}",
-            "kind": "person",
-            "traits": {},
-            "group": None,
-        }
-        for number in range(160)
+    story: Story = [
+        (
+            random.choice(SOURCES),
+            random.choice(PEOPLE),
+            tuple(random.sample(OTHERS + PEOPLE[3:7], k=2)),
+            random.randint(0, 50),
+            {},
+            None,
+        )
+        for _ in range(160)
     ]
-    drafts = [_draft(sources, one) for one in told]
-    _tell(connection, drafts[:80])
+    drafts = drafts_of(sources, story)
+    tell_all(connection, drafts[:80])
     people = [one for (one,) in connection.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall()]
 
     def work(number: int) -> list[Any]:
         own_random, answers = Random(number), []
-        with connect(shared_database_url, autocommit=True) as own:
+        with open_world(shared_database_url) as own:
             for step in range(5):
                 if number % 2:
-                    _tell(own, drafts[80 + number * 5 + step : 82 + number * 5 + step])
+                    tell_all(own, drafts[80 + number * 5 + step : 82 + number * 5 + step])
                     continue
                 verb: Any = own_random.choice([link, unlink, block, unblock])
                 namespace, value = own_random.choice(OTHERS)
@@ -456,8 +458,8 @@ def test_sixteen_people_who_decide_while_messages_come_end_as_one_after_the_othe
         answers = [one for made in writers.map(work, range(16)) for one in made]
     check(connection, is_linked=True)
     assert {type(one) for one in answers} == {Changed, Mistake}
-    _tell(connection, drafts)
-    assert _clusters(connection) == _pure(connection, drafts, in_force(connection))
+    tell_all(connection, drafts)
+    assert clusters(connection) == clusters_by_definition(connection, drafts, in_force(connection))
 
 
 def in_force(connection: Any) -> list[Decision]:

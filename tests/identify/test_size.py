@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import combinations
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from psycopg import Connection
@@ -22,20 +23,18 @@ from cdp.identify.identifier import Identifier
 from cdp.identify.quarantining import Decided, Quarantined, keep_closed, let_grow
 from cdp.identify.resolution import resolve
 from cdp.identify.rules import Rules, Size
+from tests.identify.stories import DATABASE
 from tests.identify.test_resolution import claims, decisions
-from tests.identify.world import START, check, contents, forget, graph, make_sources
+from tests.identify.world import START, check, contents, forget, graph, make_sources, open_world
 
 SMALL = Rules(size=Size(profiles=3, identifiers=4, statements=5))
-DATABASE = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
 
 World = tuple[Connection[Any], Mapping[str, UUID]]
 
 
 @pytest.fixture(scope="module")
 def world(shared_database_url: str) -> Iterator[World]:
-    with connect(shared_database_url, autocommit=True) as connection:
+    with open_world(shared_database_url) as connection:
         yield connection, make_sources(connection, ("web", "crm"), verified=["crm"])
 
 
@@ -74,21 +73,18 @@ def test_what_is_set_aside_stays_so_whatever_else_is_told(told: list[Claim], kno
     assert again.crowding.last == whole.crowding.last
 
 
-@st.composite
-def stories(draw: st.DrawFn) -> list[tuple[str, tuple[str, str], list[tuple[str, str]], int]]:
+def stories() -> st.SearchStrategy[list[tuple[str, tuple[str, str], list[tuple[str, str]], int]]]:
     """(source, key, says, minute): few people with many devices, so that somebody is soon full."""
     keys = [("user_id", "u0"), ("user_id", "u1"), ("crm_id", "c0"), ("crm_id", "c1"), ("crm_id", "c2")]
     devices = [("anonymous_id", f"a{number}") for number in range(9)]
     others = [("email", "e0@example.org"), ("email", "e1@example.org"), *devices]
-    return [
-        (
-            draw(st.sampled_from(["web", "web", "crm"])),
-            draw(st.sampled_from([*keys, *devices[:4]])),
-            draw(st.lists(st.sampled_from(others), max_size=2, unique=True)),
-            draw(st.integers(0, 9)),
-        )
-        for _ in range(draw(st.integers(4, 22)))
-    ]
+    message = st.tuples(
+        st.sampled_from(["web", "web", "crm"]),
+        st.sampled_from([*keys, *devices[:4]]),
+        st.sampled_from([[], *map(list, combinations(others, 1)), *map(list, combinations(others, 2))]),
+        st.integers(0, 9),
+    )
+    return st.lists(message, min_size=4, max_size=22)
 
 
 @DATABASE

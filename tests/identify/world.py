@@ -1,13 +1,15 @@
 """A small world for identity tests: sources by name, claims in the words of a scenario, the graph by natural keys."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from itertools import count
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
+from cdp.db.engine import connect
 from cdp.db.locks import hold_customers_exclusive
 from cdp.identify import ClaimDraft, Decision, apply_claims
 from cdp.identify.claims import DecisionKind, decision_id
@@ -100,40 +102,98 @@ RECORDS = ("customer_merge", "identity_event", "review")
 TABLES = (*FACTS, *CONCLUSIONS, *RECORDS)
 
 
+_FORGET: LiteralString = (
+    "WITH "
+    + ", ".join(f"forgotten_{table} AS (DELETE FROM {table})" for table in (*TABLES, "interaction_key"))
+    + " SELECT"
+)
+_SWEEP: LiteralString = "VACUUM " + ", ".join((*TABLES, "interaction_key"))
+_forgotten = count(1)
+_CONTENTS: LiteralString = (
+    " UNION ALL ".join(f"SELECT '{table}', t::text FROM {table} AS t" for table in TABLES) + " ORDER BY 1, 2"
+)
+
+
+@contextmanager
+def open_world(url: str) -> Iterator[Connection[Any]]:
+    """A connection for thousands of small stories: each statement is planned once, which else is most of what a story costs."""
+    with connect(url, autocommit=True) as connection:
+        connection.prepare_threshold, connection.prepared_max = 0, None
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        yield connection
+
+
 def forget(connection: Connection[Any]) -> None:
-    """Begin anew; the sources stay."""
-    with connection.transaction():
-        for table in (*TABLES, "interaction_key"):
-            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    """Begin anew; the sources stay. Now and then what was deleted is swept out, else a thousand stories later all are slow."""
+    connection.execute(_FORGET)
+    if next(_forgotten) % 100 == 0:
+        connection.execute("SET ROLE NONE")
+        connection.execute(_SWEEP)
+        connection.execute("RESET ROLE")
 
 
-def contents(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+def contents(connection: Connection[Any]) -> list[tuple[str, str]]:
     """Every row of identity's tables, to see that nothing at all has changed."""
-    return [
-        (table, *row)
-        for table in TABLES
-        for row in connection.execute(
-            sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(table))
-        ).fetchall()
-    ]
+    return connection.execute(_CONTENTS).fetchall()
+
+
+_GRAPH: LiteralString = """SELECT
+    (SELECT array_agg(source.name || '/' || key_namespace || ':' || key_value)
+        FROM profile JOIN source USING (source_id) WHERE profile.customer_id = customer.customer_id),
+    (SELECT array_agg(namespace || ':' || value) FROM identifier
+        WHERE identifier.customer_id = customer.customer_id AND NOT shared),
+    concat_ws('|', kind, name, email, phone, traits::text, first_seen_at, last_seen_at)
+    FROM customer"""
 
 
 def graph(connection: Connection[Any]) -> Graph:
     """All customers by natural keys, so that two databases can be compared."""
-    profiles: dict[UUID, set[str]] = defaultdict(set)
-    identifiers: dict[UUID, set[str]] = defaultdict(set)
-    for customer_id, source, namespace, value in connection.execute(
-        "SELECT customer_id, source.name, key_namespace, key_value FROM profile JOIN source USING (source_id)"
-    ):
-        profiles[customer_id].add(f"{source}/{namespace}:{value}")
-    for customer_id, namespace, value in connection.execute(
-        "SELECT customer_id, namespace, value FROM identifier WHERE NOT shared"
-    ):
-        identifiers[customer_id].add(f"{namespace}:{value}")
-    golden = connection.execute(
-        "SELECT customer_id, concat_ws('|', kind, name, email, phone, traits::text, first_seen_at, last_seen_at) FROM customer"
-    ).fetchall()
-    return frozenset((frozenset(profiles[one]), frozenset(identifiers[one]), text) for one, text in golden)
+    return frozenset(
+        (frozenset(profiles or ()), frozenset(identifiers or ()), golden)
+        for profiles, identifiers, golden in connection.execute(_GRAPH)
+    )
+
+
+def _without(table: str, *columns: str, also: str = "true") -> str:
+    """No row of the table is of the same customer and alike in these columns."""
+    alike = " AND ".join(f"other.{column} = one.{column}" for column in ("customer_id", *columns))
+    return f"NOT EXISTS (SELECT FROM {table} AS other WHERE {alike} AND {also})"
+
+
+_HOMES: Mapping[str, LiteralString] = {
+    "a profile has one row": "SELECT profile_id FROM profile GROUP BY profile_id HAVING count(*) > 1",
+    "a profile's key leads to it": """SELECT key_value FROM profile AS one WHERE NOT EXISTS (
+            SELECT FROM profile_key AS led WHERE (led.profile_id, led.customer_id) = (one.profile_id, one.customer_id)
+            AND (led.source_id, led.namespace, led.value) = (one.source_id, one.key_namespace, one.key_value))""",
+    "a key leads to a profile": """SELECT (SELECT count(*) FROM profile_key) - (SELECT count(*) FROM profile) AS more
+        WHERE (SELECT count(*) FROM profile_key) <> (SELECT count(*) FROM profile)""",
+    "a customer has profiles": f"SELECT customer_id FROM customer AS one WHERE {_without('profile')}",
+    "a profile has a customer": f"SELECT profile_id FROM profile AS one WHERE {_without('customer')}",
+    "an identifier has a customer or is shared": f"""SELECT value FROM identifier AS one
+        WHERE NOT shared AND {_without("customer")}""",
+    "what is a customer's is shown": f"""SELECT value FROM identifier AS one
+        WHERE NOT shared AND {_without("customer_identifier", "namespace", "value")}""",
+    "what is shown is the customer's": f"""SELECT value FROM customer_identifier AS one
+        WHERE {_without("identifier", "namespace", "value", also="NOT shared")}""",
+    "a redirect leads to a customer": """SELECT customer_id FROM customer_redirect AS one WHERE NOT EXISTS (
+        SELECT FROM customer WHERE customer.customer_id = one.target_customer_id)""",
+    "no customer's id leads elsewhere": "SELECT customer_id FROM customer_redirect JOIN customer USING (customer_id)",
+    "an id once given leads somewhere": """SELECT founded_customer_id FROM profile AS one
+        WHERE NOT EXISTS (SELECT FROM customer WHERE customer.customer_id = one.founded_customer_id)
+        AND NOT EXISTS (SELECT FROM customer_redirect AS led WHERE led.customer_id = one.founded_customer_id)
+        AND founded_customer_id IS NOT NULL""",
+    "traits are with their profile": f"SELECT trait FROM profile_trait AS one WHERE {_without('profile', 'profile_id')}",
+    "contacts are with their profile": f"SELECT name FROM interaction AS one WHERE {_without('profile', 'profile_id')}",
+    "who belongs to an organisation is with its profile": """SELECT person_profile_id FROM affiliation AS one
+        WHERE NOT EXISTS (SELECT FROM profile WHERE profile_id = person_profile_id AND customer_id = person_customer_id)""",
+    "an organisation is with its profile": """SELECT organisation_profile_id FROM affiliation AS one WHERE NOT EXISTS (
+        SELECT FROM profile WHERE profile_id = organisation_profile_id AND customer_id = one.customer_id)""",
+}
+_BROKEN: LiteralString = " UNION ALL ".join(
+    f"SELECT $${what}$$, broken::text FROM ({query}) AS broken" for what, query in _HOMES.items()
+)
+_TOO_MANY: LiteralString = """SELECT customer_id::text, namespace FROM identifier WHERE NOT shared
+    GROUP BY customer_id, namespace HAVING count(*) > 5 AND namespace <> 'user_id'"""
 
 
 def check(connection: Connection[Any], *, is_linked: bool = False) -> None:
@@ -141,35 +201,6 @@ def check(connection: Connection[Any], *, is_linked: bool = False) -> None:
 
     `is_linked`: somebody said that values are one person's, so that they may be more than the limit.
     """
-
-    def none(query: str) -> None:
-        found = connection.execute(query).fetchall()
-        assert found == [], query
-
-    none("SELECT profile_id FROM profile GROUP BY profile_id HAVING count(*) > 1")
-    none("""SELECT * FROM (SELECT profile_id, customer_id, source_id, key_namespace, key_value FROM profile) AS p
-        FULL JOIN (SELECT profile_id, customer_id, source_id, namespace, value FROM profile_key) AS k
-            ON p.profile_id = k.profile_id AND p.customer_id = k.customer_id
-            AND (p.source_id, p.key_namespace, p.key_value) = (k.source_id, k.namespace, k.value)
-        WHERE p.profile_id IS NULL OR k.profile_id IS NULL""")
-    none("SELECT customer_id FROM customer EXCEPT SELECT customer_id FROM profile")
-    none("SELECT customer_id FROM profile EXCEPT SELECT customer_id FROM customer")
-    none("SELECT customer_id FROM identifier WHERE NOT shared EXCEPT SELECT customer_id FROM customer")
-    none("""(SELECT customer_id, namespace, value FROM identifier WHERE NOT shared
-        EXCEPT SELECT customer_id, namespace, value FROM customer_identifier)
-        UNION ALL
-        (SELECT customer_id, namespace, value FROM customer_identifier
-        EXCEPT SELECT customer_id, namespace, value FROM identifier WHERE NOT shared)""")
-    none("SELECT target_customer_id FROM customer_redirect EXCEPT SELECT customer_id FROM customer")
-    none("SELECT customer_id FROM customer_redirect INTERSECT SELECT customer_id FROM customer")
-    none("""SELECT founded_customer_id FROM profile WHERE founded_customer_id IS NOT NULL
-        EXCEPT (SELECT customer_id FROM customer UNION SELECT customer_id FROM customer_redirect)""")
+    assert connection.execute(_BROKEN).fetchall() == []
     if not is_linked:
-        none("""SELECT customer_id, namespace FROM identifier WHERE NOT shared GROUP BY customer_id, namespace
-            HAVING count(*) > 5 AND namespace <> 'user_id'""")
-    none("SELECT profile_id, customer_id FROM profile_trait EXCEPT SELECT profile_id, customer_id FROM profile")
-    none("SELECT profile_id, customer_id FROM interaction EXCEPT SELECT profile_id, customer_id FROM profile")
-    none("""SELECT person_profile_id, person_customer_id FROM affiliation
-        EXCEPT SELECT profile_id, customer_id FROM profile""")
-    none("""SELECT organisation_profile_id, customer_id FROM affiliation
-        EXCEPT SELECT profile_id, customer_id FROM profile""")
+        assert connection.execute(_TOO_MANY).fetchall() == []
