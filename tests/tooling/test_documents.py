@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import GraphQLSchema, build_schema, parse, validate
 from typer.main import get_group
 
 from cdp.cli import app
@@ -66,9 +66,13 @@ def test_a_decision_is_short_and_names_what_holds_it(record: Path) -> None:
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
+@pytest.fixture(scope="module")
+def contract() -> GraphQLSchema:
+    return build_schema(print_contract())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_query_in_the_documents_fits_the_schema(page: Path) -> None:
-    contract = build_schema(print_contract())
+def test_every_query_in_the_documents_fits_the_schema(page: Path, contract: GraphQLSchema) -> None:
     queries = re.findall(r"^```graphql\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert [error.message for query in queries for error in validate(contract, parse(query))] == []
 
