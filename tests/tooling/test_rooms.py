@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,24 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the source."""
+    folder = tmp_path_factory.mktemp("source")
     for package in ("cdp", "extranet"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+@contextmanager
+def added(source: Path, file: str, line: str) -> Iterator[None]:
+    """The source with a file more."""
+    (source / file).write_text(f"{line}\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        (source / file).unlink()
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -29,8 +43,8 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_rule_holds(copy: Path) -> None:
-    result = lint(copy)
+def test_the_rule_holds(source: Path) -> None:
+    result = lint(source)
     assert result.returncode == 0, result.stdout
     assert "Contracts: 3 kept, 0 broken." in result.stdout
 
@@ -49,15 +63,14 @@ def test_the_rule_holds(copy: Path) -> None:
         ("cdp/schema/trespass.py", "import extranet", "No room knows that there is an extranet"),
     ],
 )
-def test_a_trespass_is_named(copy: Path, file: str, line: str, contract: str) -> None:
-    (copy / file).write_text(f"{line}\n", encoding="utf-8")
-    result = lint(copy)
+def test_a_trespass_is_named(source: Path, file: str, line: str, contract: str) -> None:
+    with added(source, file, line):
+        result = lint(source)
     assert result.returncode == 1, result.stdout
     broken = [told for told in result.stdout.splitlines() if " BROKEN" in told]
     assert [contract in told for told in broken] == [True], result.stdout
 
 
-def test_an_allowed_import_is_allowed(copy: Path) -> None:
-    allowed = "import cdp.access, cdp.errors, cdp.logs, cdp.schema, cdp.settings"
-    (copy / "extranet/guest.py").write_text(f"{allowed}\n", encoding="utf-8")
-    assert lint(copy).returncode == 0
+def test_an_allowed_import_is_allowed(source: Path) -> None:
+    with added(source, "extranet/guest.py", "import cdp.access, cdp.errors, cdp.logs, cdp.schema, cdp.settings"):
+        assert lint(source).returncode == 0
