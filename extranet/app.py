@@ -7,6 +7,7 @@ unknown addresses included: without a session each redirects to `/sign-in`, so n
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -110,8 +111,9 @@ def signed_in(page: Page) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
+@cache
 def templates() -> Environment:
-    """The pages' templates: escaping on, an unknown name is an error, texts through gettext."""
+    """The pages' templates: escaping on, an unknown name is an error, texts through gettext. Made once."""
     environment = Environment(
         loader=PackageLoader("extranet"),
         autoescape=True,

@@ -7,7 +7,7 @@ with the member's formats). Nothing is asked as anybody else.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -167,7 +167,8 @@ def render(portal: Portal, template: str, **context: Any) -> str:
     return portal.templates.get_template(template).render(seller=seller, today=portal.today, **context)
 
 
+@cache
 def load_operations() -> Mapping[str, StoredOperation]:
-    """The stored operations by name. Raises OperationInvalid, at the start, for one that does not fit the schema."""
+    """The stored operations by name, read once. Raises OperationInvalid, at the start, for one that does not fit the schema."""
     loaded = [StoredOperation.load(path) for path in sorted(QUERIES.glob("*.graphql"))]
     return MappingProxyType({operation.name: operation for operation in loaded})
