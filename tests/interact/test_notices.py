@@ -20,6 +20,7 @@ from cdp.interact.cases import Moment, Promise, Writer, reply
 from cdp.interact.noticing import run_due, run_round
 from cdp.ledger.shipments import ShipmentRecord, record_shipments
 from cdp.settings import Settings
+from tests.databases import Databases
 from tests.extranet.business import NOW, SOURCE, TODAY, Business, record_business
 from tests.mail.test_mail import Box
 
@@ -76,8 +77,23 @@ class Post:
         )
 
 
+@pytest.fixture(scope="module")
+def recorded(databases: Databases) -> Iterator[tuple[str, Business]]:
+    """A database with the business in it, of which each test has a copy."""
+    with databases.copy() as url:
+        with connect(url) as connection:
+            business = record_business(connection, issuer=Settings().issuer)
+        yield url, business
+
+
 @pytest.fixture
-def post(database_url: str, tmp_path: Path) -> Iterator[Post]:
+def database_url(databases: Databases, recorded: tuple[str, Business]) -> Iterator[str]:
+    with databases.copy(recorded[0]) as url:
+        yield url
+
+
+@pytest.fixture
+def post(database_url: str, recorded: tuple[str, Business], tmp_path: Path) -> Iterator[Post]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     box = Box()
@@ -86,9 +102,7 @@ def post(database_url: str, tmp_path: Path) -> Iterator[Post]:
     settings = Settings(
         smtp_url=f"smtp://127.0.0.1:{port}", seller_name="Meridian", data_dir=tmp_path, database_url=database_url
     )
-    with connect(database_url) as connection:
-        business = record_business(connection, issuer=settings.issuer)
-    made = Post(database_url, settings, business, box)
+    made = Post(database_url, settings, recorded[1], box)
     made.round()  # letters about the cases that the business has
     yield made
     server.stop()
