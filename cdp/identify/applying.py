@@ -17,7 +17,7 @@ import cdp.events.queries
 import cdp.ledger.queries
 from cdp.db.ids import time_ordered_id
 from cdp.feed import append
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.claims import Attached, Author, ClaimDraft, Decision, ProfileKey, profile_node
 from cdp.identify.crowding import counting
 from cdp.identify.findings import keep_listed
@@ -93,9 +93,9 @@ def attach(
         decided=decided,
         foreseen=foreseen,
     )
-    news = queries.put_decisions(connection, decisions)
+    news = stored_decisions.put_decisions(connection, decisions)
     seeds = claimed.seeds | {node for one in decisions if one.decision_id in news for node in (one.one, one.other)}
-    _free(connection, [one for one in decisions if one.decision_id in news])
+    stored_decisions.free_values(connection, [one for one in decisions if one.decision_id in news])
     organisations = [one.profile_id for key, one in attached.items() if told.profiles[key].kind == "organisation"]
     seeds |= {profile_node(profile_id) for profile_id in queries.mark_organisations(connection, organisations)}
     moved: set[UUID] = set()
@@ -129,10 +129,10 @@ def apply_decisions(
     holds `hold_customers_exclusive` and commits. Records are the author's, also where a claim did the rest.
     """
     rules = rules or rules_in_force(connection)
-    queries.withdraw_decisions(connection, [one.decision_id for one in withdrawn])
-    queries.reinstate_decisions(connection, [one.decision_id for one in reinstated])
-    queries.put_decisions(connection, decisions)
-    _free(connection, (*decisions, *withdrawn))
+    stored_decisions.withdraw_decisions(connection, [one.decision_id for one in withdrawn])
+    stored_decisions.reinstate_decisions(connection, [one.decision_id for one in reinstated])
+    stored_decisions.put_decisions(connection, decisions)
+    stored_decisions.free_values(connection, (*decisions, *withdrawn))
     seeds = {node for one in (*decisions, *withdrawn, *reinstated) for node in (one.one, one.other)}
     nobody = _Known(attached={}, new={})
     _, redrawn = _redraw(connection, gather((), {}), nobody, seeds, trust={}, rules=rules, author=author, about=about)
@@ -158,14 +158,6 @@ def _placed(profile: ToldProfile) -> Attached:
     return profile.place
 
 
-def _free(connection: Connection[Any], decisions: Iterable[Decision]) -> None:
-    """What is connected through values that needn't point at nobody any more is connected again.
-
-    If they still do, by claims or other decisions, resolution says so.
-    """
-    queries.free_values(connection, {one.one for one in decisions if one.kind in {"block", "shared", "unshared"}})
-
-
 def _redraw(
     connection: Connection[Any],
     told: Told,
@@ -187,7 +179,7 @@ def _redraw(
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     identifiers = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes = identifiers | {profile_node(profile_id) for profile_id in stored}
-    decisions = queries.decisions_about(connection, nodes)
+    decisions = stored_decisions.decisions_about(connection, nodes)
     before = queries.component_owners(
         connection, identifiers, decisions, stored, decided=seeds if author is not None else frozenset()
     )

@@ -16,7 +16,7 @@ from psycopg import Connection
 from cdp.db.ids import time_ordered_id
 from cdp.db.statements import load_statements
 from cdp.errors import Mistake
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.claims import Author, Claim, Decision, DecisionKind, profile_node
 from cdp.identify.identifier import PROFILE, Identifier, identify
 from cdp.identify.redrawing import StoredProfile
@@ -74,7 +74,7 @@ def component_of(connection: Connection[Any], seeds: Sequence[Identifier]) -> Co
     claims = {claim_id: one.claim for claim_id, one in stored_claims.items()}
     nodes = {identifier for claim in claims.values() for identifier in claim.identifiers}
     nodes |= {*seeds, *(profile_node(one) for one in stored)}
-    decisions = queries.decisions_about(connection, nodes)
+    decisions = stored_decisions.decisions_about(connection, nodes)
     nodes |= {node for one in decisions for node in (one.one, one.other)}
     return Component(
         claims=claims,
@@ -119,8 +119,8 @@ def key_reused(message: str) -> Mistake:
 
 def set_down(connection: Connection[Any], decision: Decision) -> None:
     """Put on record that somebody took a decision back: who, when and why. It is not itself in force."""
-    queries.put_decisions(connection, [decision])
-    queries.withdraw_decisions(connection, [decision.decision_id])
+    stored_decisions.put_decisions(connection, [decision])
+    stored_decisions.withdraw_decisions(connection, [decision.decision_id])
 
 
 def recorded(connection: Connection[Any], statement: str, **given: UUID) -> Record | None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from cdp.db.statements import load_statements
 from cdp.identify.claims import Decision, profile_node
 from cdp.identify.identifier import PROFILE, Identifier
-from cdp.identify.queries import decisions_from
+from cdp.identify.stored_decisions import decisions_from
 
 STATEMENTS: Final = load_statements("cdp.identify", "explaining.sql")
 

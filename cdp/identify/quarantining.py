@@ -15,7 +15,7 @@ from psycopg import Connection
 from cdp.db.ids import format_id, time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import Mistake
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, Decision, profile_node
 from cdp.identify.crowding import grants_of
@@ -72,7 +72,7 @@ def let_grow(
     if isinstance(one, Mistake):
         return one
     nodes = queries.nodes_of(connection, one.customer_id)
-    so_far = max(rules.size.largest, *grants_of(queries.decisions_about(connection, nodes)).values(), 0)
+    so_far = max(rules.size.largest, *grants_of(stored_decisions.decisions_about(connection, nodes)).values(), 0)
     wanted = 2 * so_far if most is None else most
     if not so_far < wanted <= MOST:
         message = f"It may have {so_far} by now: say a number above that, at most {MOST}."
@@ -91,7 +91,7 @@ def keep_closed(connection: Connection[Any], customer_id: UUID, *, author: Autho
     if isinstance(one, Mistake):
         return one
     made = _decided("closed", [profile_node(one.founder)], author, now(connection))
-    queries.put_decisions(connection, made)
+    stored_decisions.put_decisions(connection, made)
     return _told(connection, one.founder, made)
 
 

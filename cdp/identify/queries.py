@@ -85,38 +85,6 @@ def quarantine(
     return {customer_id for (customer_id,) in connection.execute(STATEMENTS["quarantine"], given)}
 
 
-def put_decisions(connection: Connection[Any], decisions: Iterable[Decision]) -> set[UUID]:
-    """Store decisions; return the ids of those that were not yet known, or are now known to be older."""
-    earliest: dict[UUID, Decision] = {}
-    for one in sorted(decisions, key=lambda one: one.decided_at):
-        earliest.setdefault(one.decision_id, one)
-    rows = [
-        (one.decision_id, one.kind, *one.one, *one.other, one.rule, one.actor, one.reason, one.decided_at, one.most)
-        for one in earliest.values()
-    ]
-    if not rows:
-        return set()
-    given_columns = columns(rows, 11)
-    names = ("decision_ids", "kinds", "one_namespaces", "one_values", "other_namespaces", "other_values", "rules")
-    given = dict(zip((*names, "actors", "reasons", "decided_at", "most"), given_columns, strict=True))
-    return {decision_id for (decision_id,) in connection.execute(STATEMENTS["put_decisions"], given)}
-
-
-def withdraw_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
-    """These decisions are no longer in force; they stay on record."""
-    put(connection, "withdraw_decisions", ("decision_ids",), [(one,) for one in decision_ids])
-
-
-def reinstate_decisions(connection: Connection[Any], decision_ids: Collection[UUID]) -> None:
-    """These decisions, withdrawn for a merge that is undone, are in force again."""
-    put(connection, "reinstate_decisions", ("decision_ids",), [(one,) for one in decision_ids])
-
-
-def free_values(connection: Connection[Any], identifiers: Collection[Identifier]) -> None:
-    """Values that pointed at nobody may tie customers again: what is connected through them is from now on."""
-    put(connection, "free_values", ("namespaces", "values"), list(identifiers))
-
-
 def staff_source(connection: Connection[Any]) -> UUID:
     """The source of what no system told, only people of the company; made when first needed."""
     connection.execute(STATEMENTS["make_staff_source"])
@@ -146,47 +114,6 @@ def homes(connection: Connection[Any], profile_ids: Collection[UUID]) -> dict[UU
     """The customer of each profile."""
     rows = connection.execute(STATEMENTS["profiles"], {"profile_ids": as_array(list(profile_ids))})
     return {profile_id: customer_id for profile_id, customer_id, *_ in rows}
-
-
-def decisions_about(connection: Connection[Any], nodes: Collection[Identifier]) -> list[Decision]:
-    """Decisions in force about any of these nodes, and about the values that they tie these to.
-
-    A value that somebody linked may be in no claim, and still be blocked.
-    """
-    known = set(nodes)
-    found: dict[UUID, Decision] = {}
-    asked = known
-    while asked:
-        namespaces, values = columns(asked, 2)
-        rows = connection.execute(STATEMENTS["decisions_about"], {"namespaces": namespaces, "values": values})
-        made = decisions_from(rows)
-        found.update((one.decision_id, one) for one in made)
-        asked = {end for one in made for end in (one.one, one.other) if end.namespace != PROFILE} - known
-        known |= asked
-    return list(found.values())
-
-
-def decisions_withdrawn_for(connection: Connection[Any], merge_id: UUID) -> list[Decision]:
-    """Decisions that were withdrawn so that this merge could be made."""
-    return decisions_from(connection.execute(STATEMENTS["decisions_withdrawn_for"], {"merge_id": merge_id}))
-
-
-def decisions_from(rows: Iterable[Sequence[Any]]) -> list[Decision]:
-    """Decisions from rows of `decisions_about`."""
-    return [
-        Decision(
-            decision_id=decision_id,
-            kind=kind,
-            one=Identifier(*pair[:2]),
-            other=Identifier(*pair[2:]),
-            rule=rule,
-            decided_at=decided_at,
-            actor=actor,
-            reason=reason,
-            most=most,
-        )
-        for decision_id, kind, *pair, rule, decided_at, actor, reason, most in rows
-    ]
 
 
 def owners(connection: Connection[Any], identifiers: Collection[Identifier]) -> dict[Identifier, UUID | None]:

@@ -18,7 +18,7 @@ from cdp.db.ids import time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
 from cdp.db.statements import load_statements
 from cdp.feed import Change, append
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.applying import redraw_again
 from cdp.identify.claims import profile_node
 from cdp.identify.crowding import counting
@@ -208,7 +208,7 @@ def _examine(connection: Connection[Any], profile_ids: Sequence[UUID], rules: Ru
     told, profiles = component(connection, {profile_node(one) for one in profile_ids}, {})
     given = [one.claim for one in told.values()]
     identifiers = {identifier for claim in given for identifier in claim.identifiers}
-    decisions = queries.decisions_about(connection, identifiers | {profile_node(one) for one in profiles})
+    decisions = stored_decisions.decisions_about(connection, identifiers | {profile_node(one) for one in profiles})
     before = queries.component_owners(connection, identifiers, decisions, profiles)
     nobodys = frozenset(one for one, owner in before.items() if owner is None)
     resolution = resolve(given, decisions, rules, shared=nobodys)

@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import Mistake
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, Decision, profile_node
 from cdp.identify.deciding import (
@@ -73,7 +73,7 @@ def unmerge(
         for one in component.decisions
         if one.kind == "link" and (one.decision_id in tied or sides.are_tied_by(one, component))
     ]
-    reinstated = queries.decisions_withdrawn_for(connection, record.merge_id)
+    reinstated = stored_decisions.decisions_withdrawn_for(connection, record.merge_id)
     kept = [*(one for one in component.decisions if one not in withdrawn), *reinstated]
     made = _partings(component, sides, kept, author, at=now(connection), rules=rules)
     if made is None:

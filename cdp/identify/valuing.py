@@ -13,7 +13,7 @@ from psycopg import Connection
 from cdp.db.ids import time_ordered_id
 from cdp.db.locks import hold_customers_exclusive
 from cdp.errors import Mistake
-from cdp.identify import queries
+from cdp.identify import queries, stored_decisions
 from cdp.identify.applying import apply_decisions
 from cdp.identify.claims import Author, request_id
 from cdp.identify.deciding import STATEMENTS, component_of, decided, is_made, named, now, set_down
@@ -66,7 +66,7 @@ def unblock(
     known = is_made(connection, decision_id, "unblock", identifier)
     if known:
         return known if isinstance(known, Mistake) else Changed(customer_ids=_pointed_at(connection, identifier))
-    blocks = [one for one in queries.decisions_about(connection, [identifier]) if one.kind == "block"]
+    blocks = [one for one in stored_decisions.decisions_about(connection, [identifier]) if one.kind == "block"]
     if not blocks:
         return Mistake(code="not_blocked", message="Nobody blocked this value.", field=("identifier",))
     about = About(kind="unblock", identifier=identifier)
