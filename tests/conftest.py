@@ -40,9 +40,10 @@ def server() -> Iterator[embedded.EmbeddedServer]:
     """An embedded server of this test process, with a migrated template database."""
     # Durability is not what most tests are about; those about it start their own server.
     fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+    small = {"max_wal_size": "256MB"}  # its files are in memory, mostly
     with (
         tempfile.TemporaryDirectory(prefix="cdp-test-", dir=folder_for_servers(), ignore_cleanup_errors=True) as folder,
-        embedded.start(Path(folder), settings=fast) as running,
+        embedded.start(Path(folder), settings=fast | small) as running,
     ):
         migrate(running.url())
         yield running
