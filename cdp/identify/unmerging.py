@@ -116,13 +116,20 @@ class _Sides:
         } | {self.stayed}
 
     def are_tied_by(self, decision: Decision, component: Component) -> bool:
-        """Whether a link ties the two sides, of which either claims one of its nodes and not the other."""
+        """Whether a link ties the two sides, of which either claims one of its nodes and not the other.
+
+        Who came after the merge is of neither side: a link to them is why they came, not why the sides are one.
+        """
         theirs = {profile_node(one) for one in self.theirs}
         only_ours: set[Identifier] = set()
         for claim in component.claims.values():
             if claim.profile_id in self.theirs:
                 theirs.update(claim.identifiers)
-            elif not claim.is_set_aside and component.stored[claim.profile_id].customer_id == self.home:
+            elif (
+                not claim.is_set_aside
+                and claim.profile_id < self.merge_id
+                and component.stored[claim.profile_id].customer_id == self.home
+            ):
                 only_ours |= {profile_node(claim.profile_id), *claim.identifiers}
         only_ours -= theirs
         ends = {decision.one, decision.other}

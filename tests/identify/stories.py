@@ -69,8 +69,8 @@ _TRAITS: list[Mapping[str, Any]] = [
 ]
 
 
-def stories(least: int = 1, most: int = 10) -> st.SearchStrategy[Story]:
-    """So many messages of persons and organisations."""
+def stories(least: int = 1, most: int = 8) -> st.SearchStrategy[Story]:
+    """So many messages of persons and organisations, and up to two of them said again, maybe earlier."""
     message = st.tuples(
         st.sampled_from(SOURCES),
         st.sampled_from(PEOPLE + GROUPS),
@@ -79,7 +79,14 @@ def stories(least: int = 1, most: int = 10) -> st.SearchStrategy[Story]:
         st.sampled_from(_TRAITS),
         st.sampled_from([None, None, *GROUPS]),
     )
-    return st.lists(message, min_size=least, max_size=most)
+    again = st.lists(st.tuples(st.integers(0, most), st.integers(0, 5)), max_size=2)
+    return st.tuples(st.lists(message, min_size=least, max_size=most), again).map(_told)
+
+
+def _told(drawn: tuple[Story, Sequence[tuple[int, int]]]) -> Story:
+    messages, again = drawn
+    repeated = [(messages[which % len(messages)], minute) for which, minute in again]
+    return [*messages, *((*one[:3], minute, *one[4:]) for one, minute in repeated)]
 
 
 def aliases() -> st.SearchStrategy[list[Decision]]:

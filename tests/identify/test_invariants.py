@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from cdp.identify import Author, Decision
+from cdp.identify.identifier import EMAIL, USER_ID
 from cdp.identify.merging import Merged, merge
 from cdp.identify.rebuilding import rebuild
-from cdp.identify.rules import DEFAULT_RULES, Rules
+from cdp.identify.rules import DEFAULT_RULES, Limit, Rules, Size
 from cdp.identify.unmerging import Unmerged, unmerge
 from tests.identify.stories import (
     INVARIANT,
@@ -40,6 +41,9 @@ from tests.identify.world import check, contents, forget, graph, make_sources, o
 
 ANNA = Author(actor="anna", reason="She called.")
 RULES = st.sampled_from([DEFAULT_RULES, SMALL])
+TINY = Rules(
+    limits={USER_ID: Limit(count=1), EMAIL: Limit(count=1)}, size=Size(profiles=2, identifiers=4, statements=5)
+)
 
 World = tuple[Connection[Any], Mapping[str, UUID]]
 
@@ -145,7 +149,7 @@ _LEADS = """SELECT customer_id, customer_id FROM customer
 
 
 @INVARIANT
-@given(stories(4, 12), RULES, st.randoms(use_true_random=False))
+@given(stories(4, 12), st.sampled_from([DEFAULT_RULES, SMALL, TINY]), st.randoms(use_true_random=False))
 def test_5_no_limit_is_ever_exceeded(world: World, story: Story, rules: Rules, random: Random) -> None:
     connection, sources = world
     told = drafts_of(sources, story)

@@ -33,7 +33,7 @@ from tests.identify.stories import (
     stories,
     tell_all,
 )
-from tests.identify.test_deciding import ANNA, U1, U2, World, empty, join, say, who, world
+from tests.identify.test_deciding import ANNA, U1, U2, World, empty, join, part, say, who, world
 from tests.identify.test_invariants import _founders, _home
 from tests.identify.world import START, check, contents, decision, forget, graph, open_world, tell
 
@@ -180,6 +180,17 @@ def test_linking_takes_back_an_unlinking_with_all_that_left(empty: World) -> Non
     assert graph(empty[0]) == before
 
 
+def test_who_is_linked_to_one_of_two_that_were_merged_stays_with_that_one_also_if_told_of_later(empty: World) -> None:
+    say(empty, U1, {**U2, "at": 1})
+    one, other = who(empty, "user_id:u1"), who(empty, "user_id:u2")
+    tell(empty[0], [], [decision({"link": ["user_id:u2", "crm_id:c9"]}, 5)])
+    made = join(empty, one, other)
+    say(empty, {"key": "crm_id:c9", "source": "crm", "at": 60})
+    assert who(empty, "crm_id:c9") == one
+    part(empty, made.merge_id)
+    assert who(empty, "crm_id:c9") == who(empty, "user_id:u2") == other
+
+
 def test_a_profiles_own_key_is_not_unlinked_but_unmerged(empty: World) -> None:
     say(empty, U1, {"key": "anonymous_id:a1", "says": ["user_id:u1"]})
     customer = who(empty, "user_id:u1")
@@ -300,9 +311,11 @@ def _verdict(number: int, kind: DecisionKind, one: Identifier, other: Identifier
     )
 
 
-def verdicts() -> st.SearchStrategy[list[Decision]]:
-    """Decisions of all kinds, about keys and other values, at different times."""
-    kinds: list[DecisionKind] = ["link", "part", "unlink", "block", "shared", "unshared"]
+KINDS: tuple[DecisionKind, ...] = ("link", "part", "unlink", "block", "shared", "unshared")
+
+
+def verdicts(kinds: Sequence[DecisionKind] = KINDS) -> st.SearchStrategy[list[Decision]]:
+    """Decisions of these kinds, about keys and other values, at different times."""
     drawn = st.tuples(st.sampled_from(kinds), st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(VALUES))
     return st.lists(drawn, min_size=1, max_size=4).map(
         lambda told: [_verdict(number, *one) for number, one in enumerate(told)]
@@ -366,10 +379,11 @@ def test_a_merge_undone_is_as_if_never_merged_whatever_was_decided_before(
 
 
 @DATABASE
-@given(stories(3), verdicts(), stories(1), st.tuples(WHICH, WHICH))
+@given(stories(3), verdicts(KINDS[1:]), stories(1), st.tuples(WHICH, WHICH))
 def test_a_merge_undone_is_as_if_never_merged_also_with_decisions_and_later_facts(
     world: World, early: Story, decided: list[Decision], late: Story, which: tuple[int, int]
 ) -> None:
+    """But for links: one that ties the two sides is withdrawn with the merge, also where a limit had kept it from doing so."""
     connection, sources = world
     drafts = drafts_of(sources, early), drafts_of(sources, late, message="late")
     forget(connection)
