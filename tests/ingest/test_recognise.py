@@ -380,9 +380,7 @@ def test_what_was_just_acknowledged_is_recognised_by_servers(desk: Desk, door: s
         assert (told["known"], told["name"]) == (True, "Ana Berg")
     assert desk.graph(named) == {"name": "Ana Berg", "email": "ana@example.org", "orders": {"totalCount": 1}}
     # What is about others still waits for the worker, and finds nothing left to do of these.
-    assert desk.run("SELECT body ->> 'anonymousId' FROM waiting_message JOIN inbox USING (seq)") == [
-        ("somebody-else",)
-    ]
+    assert desk.run("SELECT body ->> 'anonymousId' FROM waiting_message JOIN inbox USING (seq)") == [("somebody-else",)]
     desk.drain()
     assert desk.run("SELECT count(*) FROM customer") == [(2,)]
     assert desk.run("SELECT count(*) FROM failed_message") == [(0,)]
