@@ -27,7 +27,7 @@ from cdp.health import Health
 from cdp.ingest.catching_up import catch_up
 from cdp.ingest.changes import changes_routes
 from cdp.ingest.imports import import_routes
-from cdp.ingest.recognise import recognise_routes
+from cdp.ingest.recognise import recognise_routes, recognising
 from cdp.ingest.tracking import tracking_routes
 from cdp.limits import read_rate
 from cdp.logs import RequestLog
@@ -67,6 +67,7 @@ def create_app(settings: Settings) -> Starlette:
                 catch_up=catch_up,
             )
             app.state.graph = await stack.enter_async_context(graph)
+            app.state.recognising = await stack.enter_async_context(recognising(settings.database_url))
             app.state.graph.allowances = await stack.enter_async_context(
                 shared_allowances(pool, tool=read_rate(settings.rate_graphql_tool))
             )

@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,7 +25,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench.ingest.messages import Prepared, first_visits, probe, visits
+from bench.ingest.messages import Prepared, first_visits, growing_visits, probe, visits, visits_in_turn
 from bench.ingest.running import Running, ask, running, selecting
 from cdp.access.people import create_client
 from cdp.access.viewer import READ_SCOPES
@@ -40,9 +40,9 @@ CONNECTIONS: Final = 8
 PROBE_EVERY: Final = 3
 """At half load every third batch ends with an order that is looked for."""
 STEPS: Final = 20
-WARMING: Final = 2
-"""Rounds before growth is measured. After a checkpoint the first change of a page writes all of it to the log; among a million
-customers, whose pages are many, it takes the messages of so many rounds until most have been changed.
+WARM: Final = 5
+"""Before growth is measured come a fifth as many messages as there are customers. After a checkpoint the first change of a page
+writes all of it to the log, and among a million customers pages are many.
 """
 HOLDS: Final = {
     "acknowledged_to_copy": ("≥", 0.4),
@@ -62,7 +62,7 @@ def server_settings() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "shared_buffers": f"{max(256, memory // 4 // 1024**2)}MB",
-        "max_wal_size": "8GB",
+        "max_wal_size": "16GB",
         "checkpoint_timeout": "15min",
     }
 
@@ -125,7 +125,8 @@ def _measure(pair: Running, folder: Path, given: argparse.Namespace) -> Figures:
         with pair.worker_paused():
             taken = pair.send(file, connections=CONNECTIONS)
         round_stitched = pair.drain()
-        told = _end_to_end(pair, folder, f"e{number}", given.messages, visitors)
+        sent = visits(f"e{number}", given.messages, visitors=visitors)
+        told = _end_to_end(pair, folder, f"e{number}", sent, given.messages)
         if number:
             for process, seconds in told["cpu_seconds"].items():
                 used[process].append(seconds / given.messages)
@@ -184,11 +185,11 @@ def _copy(url: str, messages: list[Prepared]) -> float:
     return seconds
 
 
-def _end_to_end(pair: Running, folder: Path, name: str, count: int, visitors: range) -> Figures:
-    """Send at full speed, worker running; `seconds` until the last batches' orders are seen in GraphQL and nothing waits, and
-    `cpu_seconds` by process meanwhile.
+def _end_to_end(pair: Running, folder: Path, name: str, messages: Iterable[Prepared], count: int) -> Figures:
+    """Send these at full speed, worker running; `seconds` until the last batches' orders are seen in GraphQL and nothing waits,
+    and `cpu_seconds` by process meanwhile.
     """
-    file, probes = _prepare(folder, visits(name, count, visitors=visitors), probe_name=name, probe_last=CONNECTIONS)
+    file, probes = _prepare(folder, messages, probe_name=name, probe_last=CONNECTIONS)
     before, began = _stored(pair.url), pair.cpu_seconds()
     told = pair.send(file, connections=CONNECTIONS, probes=probes)
     told["seconds"] += pair.drain()
@@ -231,29 +232,47 @@ def _recognition(pair: Running, folder: Path, given: argparse.Namespace) -> Figu
 
 
 def _growth(small: Running, large: Running, folder: Path, given: argparse.Namespace) -> Figures:
-    """Cost of a known visitor's message in the large graph over its cost in the small one, alternating; memory on the way there.
+    """Cost of a message in the large graph over its cost in the small one, alternating; memory on the way there.
 
-    Beside the ratio of the medians that of the first round, which begins with a checkpoint.
+    `growth` is of the messages that make a graph grow; beside it that of known visitors alone, of them right after a checkpoint,
+    too. As many visitors are there at once in the one as in the other: what differs is how many they are found among.
     """
     memory = _grow(large, folder, range(given.scale), step=max(PER_BATCH, given.scale // STEPS))
     sizes = {"small": (small, given.customers), "large": (large, given.scale)}
-    messages = max(given.messages, given.scale // 10)
     for pair, _ in sizes.values():
         with psycopg.connect(pair.url, autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
-    seconds: dict[str, list[float]] = {name: [] for name in sizes}
-    for number in range(WARMING + given.rounds):
-        for name, (pair, customers) in sizes.items():
-            told = _end_to_end(pair, folder, f"g{number}", messages, range(customers))
-            seconds[name].append(told["seconds"] / messages)
-        told_of = ", ".join(f"{name} {each[-1] * 1e6:.0f} µs" for name, each in seconds.items())
-        print(f"growth, round {number + 1} of {WARMING + given.rounds}: {told_of}", file=sys.stderr)
-    cost = {name: statistics.median(each[WARMING:]) for name, each in seconds.items()}
+    warm = max(given.messages, given.scale // WARM // PER_BATCH * PER_BATCH)
+    cost: dict[tuple[str, str], list[float]] = {}
+
+    def run(kind: str, name: str, messages: Callable[..., Iterable[Prepared]], count: int, **among: range) -> None:
+        told = f"{kind} {len(cost.setdefault((kind, name), []))}"
+        sent = messages(told, count, visitors=range(sizes[name][1]), **among)
+        cost[kind, name].append(_end_to_end(sizes[name][0], folder, told, sent, count)["seconds"] / count * 1e6)
+
+    for name in sizes:
+        run("cold", name, visits_in_turn, given.messages)
+        run("warming", name, visits_in_turn, warm)
+    for number in range(given.rounds):
+        newcomers = range(2 * given.scale + number * given.messages, 2 * given.scale + (number + 1) * given.messages)
+        for name in sizes:
+            run("growing", name, growing_visits, given.messages, newcomers=newcomers)
+            run("known", name, visits_in_turn, given.messages)
+        now = ", ".join(
+            f"{name} {cost['growing', name][-1]:.0f} and {cost['known', name][-1]:.0f} µs" for name in sizes
+        )
+        print(f"growing and known, round {number + 1} of {given.rounds}: {now}", file=sys.stderr)
+    median = {place: statistics.median(each) for place, each in cost.items()}
+
+    def ratio(kind: str) -> float:
+        return round(median[kind, "large"] / median[kind, "small"], 2)
+
     return {
-        "growth": round(cost["large"] / cost["small"], 2),
-        "growth_after_checkpoint": round(seconds["large"][0] / seconds["small"][0], 2),
-        "microseconds_a_message": {name: round(each * 1e6) for name, each in cost.items()},
+        "growth": ratio("growing"),
+        "growth_known": ratio("known"),
+        "growth_after_checkpoint": ratio("cold"),
+        "microseconds_a_message": {f"{kind} {name}": round(each) for (kind, name), each in median.items()},
         "scale": given.scale,
         **memory,
     }
@@ -328,8 +347,8 @@ def _durability(url: str) -> dict[str, str]:
     with psycopg.connect(url, autocommit=True) as connection:
         return dict(
             connection.execute(
-                "SELECT name, setting FROM pg_settings"
-                " WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'server_version')"
+                "SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit',"
+                " 'full_page_writes', 'server_version', 'shared_buffers', 'huge_pages_status')"
             ).fetchall()
         )
 

@@ -40,6 +40,23 @@ def visits(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
         yield message(_new_id(chance), chance.choice(visitors), at, chance)
 
 
+def visits_in_turn(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
+    """As `visits`, of all visitors in turn, in an order drawn anew each time: few are there twice at once as seldom as many."""
+    chance = random.Random(name)
+    left: list[int] = []
+    for at in _times(count):
+        if not left:
+            left = chance.sample(visitors, min(count, len(visitors)))
+        yield message(_new_id(chance), left.pop(), at, chance)
+
+
+def growing_visits(name: str, count: int, *, visitors: range, newcomers: range) -> Iterator[Prepared]:
+    """A quarter are `first_visits` of newcomers, who must be enough, the rest `visits_in_turn`: what makes a graph grow."""
+    first = first_visits(f"{name}, first", newcomers)
+    known = visits_in_turn(name, count, visitors=visitors)
+    return (next(first) if number % 4 == 0 else next(known) for number in range(count))
+
+
 def first_visits(name: str, visitors: range) -> Iterator[Prepared]:
     """What makes each visitor as well known as they get: an identify, and before it a page of those who sign in.
 
@@ -92,9 +109,9 @@ def _new_id(chance: random.Random) -> str:
 
 
 def _times(count: int) -> Iterator[datetime]:
-    """One after the other, up to now: messages come in the order in which things happen."""
-    began = datetime.now(UTC) - timedelta(milliseconds=count)
-    return (began + timedelta(milliseconds=number) for number in range(count))
+    """One after the other within the last second: messages come as things happen, each later than all of the round before."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    return (began + timedelta(seconds=number / count) for number in range(count))
 
 
 def _envelope(message_id: str, visitor: int, at: datetime, chance: random.Random) -> dict[str, Any]:

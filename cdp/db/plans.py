@@ -14,3 +14,6 @@ AS_USUAL: Final[LiteralString] = "SELECT " + ", ".join(f"set_config('enable_{way
 # Before version 18 a way that is forbidden has a price so high that the statement would be compiled each time.
 BY_INDEX: Final[LiteralString] = AS_USUAL.replace("'on'", "'off'") + ", set_config('jit', 'off', true)"
 """From here on, in this transaction, rows are found one by one, by index."""
+
+NO_SCANS: Final = {"enable_seqscan": "off", "jit": "off"}
+"""Settings of connections whose every statement finds its rows by index."""

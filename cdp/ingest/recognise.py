@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import PoolClosed, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,7 +23,9 @@ from cdp.access.audit import actor_of
 from cdp.access.tokens import authenticate
 from cdp.access.viewer import Scope, Tool
 from cdp.access.visitor_tokens import Visitor, VisitorTokenInvalid, read
+from cdp.db.engine import open_pool
 from cdp.db.ids import format_id
+from cdp.db.plans import NO_SCANS
 from cdp.errors import CdpError, Forbidden, InvalidField, TooLarge, Unauthenticated, Unavailable
 from cdp.events.waiting import Named, introductions
 from cdp.graph.writing import Writing
@@ -50,6 +52,8 @@ LARGEST_BODY_BYTES: Final = 8 * 1024
 MOST_IDENTIFIERS: Final = 20
 RETRY_AFTER_SECONDS: Final = 2
 CONNECTION_TIMEOUT_SECONDS: Final = 5.0
+MOST_CONNECTIONS: Final = 8
+LONGEST_STATEMENT: Final = "5s"
 WRITE_KEY_PREFIX: Final = "wk_"
 VISITOR_PREFIX: Final = "vt"
 _UNREACHABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed)
@@ -64,12 +68,20 @@ class OnlyYourself(Forbidden):
 
 
 def recognise_routes(settings: Settings) -> list[Route]:
-    """Both routes. `app.state` holds `graph` (Graph, that can write), `tokens` and `audit`."""
+    """Both routes. `app.state` holds `graph` (Graph, that can write), `recognising`, `tokens` and `audit`."""
     door = _Door(settings)
     return [
         Route("/v1/recognise", door.endpoint(door.recognise), methods=["GET", "OPTIONS"], name="recognise"),
         Route("/v1/visitor", door.endpoint(door.visitor), methods=["POST", "OPTIONS"], name="visitor"),
     ]
+
+
+def recognising(database_url: str) -> AbstractAsyncContextManager[AsyncConnectionPool[AsyncConnection[Any]]]:
+    """What `app.state.recognising` is to be: connections to where messages are written, since a replica would not know what was
+    just acknowledged, that read by index, since nothing may wait when a plan is made, and much when it is used.
+    """
+    settings = {**NO_SCANS, "default_transaction_read_only": "on", "statement_timeout": LONGEST_STATEMENT}
+    return open_pool(database_url, "cdp_app", max_size=MOST_CONNECTIONS, autocommit=True, settings=settings)
 
 
 class _Door:
@@ -239,8 +251,8 @@ def _writing(request: Request) -> Writing:
 
 
 def _connection(request: Request) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-    """A connection that reads where it is written to: a replica would not know what was just acknowledged."""
-    return _writing(request).pool.connection(timeout=CONNECTION_TIMEOUT_SECONDS)
+    pool: AsyncConnectionPool[AsyncConnection[Any]] = request.app.state.recognising
+    return pool.connection(timeout=CONNECTION_TIMEOUT_SECONDS)
 
 
 async def _body(request: Request) -> bytes:
