@@ -40,6 +40,8 @@ CONNECTIONS: Final = 8
 PROBE_EVERY: Final = 3
 """At half load every third batch ends with an order that is looked for."""
 STEPS: Final = 20
+GROWTH_MESSAGES: Final = 20_000
+"""Of a round while growth is measured, if --messages isn't less: newcomers are a quarter, and the small graph stays small."""
 WARM: Final = 5
 """Before growth is measured come a fifth as many messages as there are customers. After a checkpoint the first change of a page
 writes all of it to the log, and among a million customers pages are many.
@@ -70,7 +72,7 @@ def server_settings() -> dict[str, str]:
 def main() -> None:
     """Run the benchmark."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--messages", type=int, default=20_000, help="of each contender in each round")
+    arguments.add_argument("--messages", type=int, default=50_000, help="of each contender in each round")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--customers", type=int, default=10_000, help="in the graph while the ratios are measured")
     arguments.add_argument("--seconds", type=float, default=30, help="at half load")
@@ -243,7 +245,8 @@ def _growth(small: Running, large: Running, folder: Path, given: argparse.Namesp
         with psycopg.connect(pair.url, autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
-    warm = max(given.messages, given.scale // WARM // PER_BATCH * PER_BATCH)
+    count = min(given.messages, GROWTH_MESSAGES)
+    warm = max(count, given.scale // WARM // PER_BATCH * PER_BATCH)
     cost: dict[tuple[str, str], list[float]] = {}
 
     def run(kind: str, name: str, messages: Callable[..., Iterable[Prepared]], count: int, **among: range) -> None:
@@ -252,13 +255,13 @@ def _growth(small: Running, large: Running, folder: Path, given: argparse.Namesp
         cost[kind, name].append(_end_to_end(sizes[name][0], folder, told, sent, count)["seconds"] / count * 1e6)
 
     for name in sizes:
-        run("cold", name, visits_in_turn, given.messages)
+        run("cold", name, visits_in_turn, count)
         run("warming", name, visits_in_turn, warm)
     for number in range(given.rounds):
-        newcomers = range(2 * given.scale + number * given.messages, 2 * given.scale + (number + 1) * given.messages)
+        newcomers = range(2 * given.scale + number * count, 2 * given.scale + (number + 1) * count)
         for name in sizes:
-            run("growing", name, growing_visits, given.messages, newcomers=newcomers)
-            run("known", name, visits_in_turn, given.messages)
+            run("growing", name, growing_visits, count, newcomers=newcomers)
+            run("known", name, visits_in_turn, count)
         now = ", ".join(
             f"{name} {cost['growing', name][-1]:.0f} and {cost['known', name][-1]:.0f} µs" for name in sizes
         )

@@ -8,6 +8,7 @@ has one device; every third has signed in and brings user id and e-mail address.
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -41,13 +42,11 @@ def visits(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
 
 
 def visits_in_turn(name: str, count: int, *, visitors: range) -> Iterator[Prepared]:
-    """As `visits`, of all visitors in turn, in an order drawn anew each time: few are there twice at once as seldom as many."""
+    """As `visits`, of all visitors in turn, in an order drawn once: of few, too, nobody is there twice at once."""
     chance = random.Random(name)
-    left: list[int] = []
+    order = cycle(chance.sample(visitors, min(count, len(visitors))))
     for at in _times(count):
-        if not left:
-            left = chance.sample(visitors, min(count, len(visitors)))
-        yield message(_new_id(chance), left.pop(), at, chance)
+        yield message(_new_id(chance), next(order), at, chance)
 
 
 def growing_visits(name: str, count: int, *, visitors: range, newcomers: range) -> Iterator[Prepared]:

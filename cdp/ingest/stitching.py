@@ -29,7 +29,7 @@ from cdp.ledger.accounts import ConsumerAccount, ensure_consumer_accounts
 from cdp.ledger.orders import OrderRecord, record_orders
 from cdp.ledger.queries import accounts_of_customers, find_accounts
 
-MOST_MESSAGES: Final = 6_000
+MOST_MESSAGES: Final = 8_000
 """Of a round. The more, the less each costs, and the longer others wait for the customers' lock: half a second or so."""
 MOST_LANES: Final = LANES
 """One stitcher may take all lanes: the customers' lock lets one at a time redraw them anyway."""
