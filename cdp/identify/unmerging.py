@@ -6,7 +6,7 @@ profile: both sides are as if never merged, with what they were told since. Sour
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -68,10 +68,13 @@ def unmerge(
     sides = _Sides(connection, record, home, founders)
     component = component_of(connection, [profile_node(one) for one in founders.values()])
     tied = {one for (one,) in connection.execute(STATEMENTS["decisions_for"], {"merge_id": record.merge_id})}
+    links = [one for one in component.decisions if one.kind == "link"]
+    # What people merged was two in spite of every link that they had made before.
+    since = min((one.decided_at for one in links if one.decision_id in tied), default=datetime.min.replace(tzinfo=UTC))
     withdrawn = [
         one
-        for one in component.decisions
-        if one.kind == "link" and (one.decision_id in tied or sides.are_tied_by(one, component))
+        for one in links
+        if one.decision_id in tied or (one.decided_at >= since and sides.are_tied_by(one, component))
     ]
     reinstated = stored_decisions.decisions_withdrawn_for(connection, record.merge_id)
     kept = [*(one for one in component.decisions if one not in withdrawn), *reinstated]
