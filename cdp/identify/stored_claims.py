@@ -113,7 +113,9 @@ def _fresh(
     """Of these new claims of new profiles, before what they say is stored: those connected with nothing but one another."""
     values = {node for one in alone for node in nodes_of[one] if node.namespace != PROFILE}
     namespaces, texts = columns(values, 2)
-    rows = connection.execute(STATEMENTS["heard_of"], {"namespaces": namespaces, "values": texts})
+    connection.execute(BY_INDEX)
+    rows = connection.execute(STATEMENTS["heard_of"], {"namespaces": namespaces, "values": texts}).fetchall()
+    connection.execute(AS_USUAL)
     heard_of = {Identifier(namespace, value) for namespace, value in rows} | decided
     heard_of.update(node for one in nodes_of.keys() - alone for node in nodes_of[one])
     about: defaultdict[Identifier, list[UUID]] = defaultdict(list)
