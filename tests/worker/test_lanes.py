@@ -1,6 +1,7 @@
 """What a stitcher knows of the lanes: it never passes over a message, and never walks through what was done before."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,27 @@ def _pages(*names: str) -> list[dict[str, Any]]:
     return [{"type": "page", "anonymousId": name, "messageId": name} for name in names]
 
 
+def _store(connection: Connection[Any], source_id: UUID, message_id: str) -> None:
+    """A message that waits in the third lane."""
+    connection.execute(
+        """WITH stored AS (
+            INSERT INTO inbox (source_id, message_id, lane, body) VALUES (%s, %s, 3, '{}') RETURNING *)
+        INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
+        SELECT lane, seq, source_id, message_id, received_at FROM stored""",
+        (source_id, message_id),
+    )
+
+
+@contextmanager
+def _long_reader(url: str) -> Iterator[None]:
+    """As a dump does, somebody holds a snapshot meanwhile."""
+    with connect(url) as dump:
+        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM waiting_message")
+        yield
+        dump.rollback()
+
+
 def _take(connection: Connection[Any], known: Lanes, *, most: int = 6_000) -> list[str]:
     with connection.transaction():
         return [one.message_id for one in take_messages(connection, most=most, most_lanes=LANES, known=known)]
@@ -38,20 +60,8 @@ def test_what_was_stored_before_and_committed_later_is_found(place: Place) -> No
     url, source_id, connection = place
     known = Lanes()
     with connect(url) as slow:
-        slow.execute(
-            """WITH stored AS (
-                INSERT INTO inbox (source_id, message_id, lane, body) VALUES (%s, 'early', 3, '{}') RETURNING *)
-            INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
-            SELECT lane, seq, source_id, message_id, received_at FROM stored""",
-            (source_id,),
-        )
-        connection.execute(
-            """WITH stored AS (
-                INSERT INTO inbox (source_id, message_id, lane, body) VALUES (%s, 'late', 3, '{}') RETURNING *)
-            INSERT INTO waiting_message (lane, seq, source_id, message_id, received_at)
-            SELECT lane, seq, source_id, message_id, received_at FROM stored""",
-            (source_id,),
-        )
+        _store(slow, source_id, "early")
+        _store(connection, source_id, "late")
         assert _take(connection, known) == ["late"]
         assert _take(connection, known) == []
         slow.commit()
@@ -82,15 +92,12 @@ def test_beside_a_long_reader_a_stitcher_does_not_walk_through_what_is_done(plac
     """A dump's snapshot keeps every row that was stitched since in the index."""
     url, source_id, connection = place
     known = Lanes()
-    with connect(url) as dump:
-        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        dump.execute("SELECT count(*) FROM waiting_message")
+    with _long_reader(url):
         for batch in range(8):
             put(url, source_id, _pages(*(f"{batch}-{number}" for number in range(500))))
             assert len(_take(connection, known)) == 500
         put(url, source_id, _pages("last"))
         aware, unaware = _pages_read(connection, known), _pages_read(connection, Lanes())
-        dump.rollback()
     assert unaware > 1_000, "otherwise this proves nothing"
     assert aware < unaware / 4
     assert _take(connection, known) == ["last"]
@@ -119,9 +126,7 @@ def test_a_plan_made_while_nothing_waited_is_not_kept_for_when_much_does(place: 
     # Long enough that psycopg prepares the statement, and PostgreSQL keeps one plan whatever the arguments.
     for _ in range(12):
         assert _take(connection, known) == []
-    with connect(url) as dump:
-        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        dump.execute("SELECT count(*) FROM waiting_message")
+    with _long_reader(url):
         for batch in range(4):
             put(url, source_id, _pages(*(f"{batch}-{number}" for number in range(500))))
             assert len(_take(connection, known)) == 500
@@ -131,7 +136,6 @@ def test_a_plan_made_while_nothing_waited_is_not_kept_for_when_much_does(place: 
             assert _take(connection, known) == []
         connection.execute("SELECT pg_stat_force_next_flush()")
         assert _scans(connection) == before
-        dump.rollback()
 
 
 def _scans(connection: Connection[Any]) -> int:
