@@ -96,11 +96,24 @@ class Arguments:
     def __getitem__(self, name: str) -> Given:
         return self.given[name]
 
-    def bind(self, name: str, kind: TypeEngine[Any], convert: Callable[[Any], Any] | None = None) -> ColumnElement[Any]:
-        """The argument as a bound parameter; NULL when absent. `convert` may raise ValueError with a sentence for the caller."""
+    def bind(
+        self,
+        name: str,
+        kind: TypeEngine[Any],
+        convert: Callable[[Any], Any] | None = None,
+        *,
+        beside: str | None = None,
+    ) -> ColumnElement[Any]:
+        """The argument as a bound parameter; NULL when absent. `convert` may raise ValueError with a sentence for the caller;
+        with `beside` it is given a list of two, the value and that of the argument beside.
+        """
         if name not in self:
             return sql_cast(null(), kind)
-        return self.compiler.bind(self.given[name], kind, convert, argument=f"{self.field}({name}:)")
+        given = self.given[name]
+        if beside is not None:
+            both = {0: given, 1: self.given[beside]}
+            given = Given(given.type, [each.value for each in both.values()], None, both)
+        return self.compiler.bind(given, kind, convert, argument=f"{self.field}({name}:)")
 
     def plain(self, name: str) -> Any:
         """The argument's value where SQL's shape depends on it: an enum member, a boolean, an Int; None when absent."""

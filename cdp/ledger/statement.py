@@ -9,6 +9,7 @@ Source: the statement's rules 1-7, 10, 11 and 16 in the design; the numbers in c
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -70,6 +71,15 @@ def read_edges(edges: Sequence[int]) -> list[int]:
         message = f"needs three rising numbers of days above 0 and below {MOST_DAYS}, such as 30, 60 and 90."
         raise ValueError(message)
     return found
+
+
+def read_first_day(period: Sequence[date]) -> date:
+    """The first of a period's two days, when it is not after the last; else ValueError with a sentence."""
+    first, last = period
+    if first > last:
+        message = f"{first} comes after the last day, {last}."
+        raise ValueError(message)
+    return first
 
 
 def lines(row: FromClause) -> Select[Any]:

@@ -20,7 +20,11 @@ def of_account(row: Row, arguments: Arguments) -> Rows:
     """Which statement: the account, a currency, a period. An open-item statement has no beginning."""
     kind = arguments.plain("kind")
     currency = arguments.bind("currency", Text(), read_currency) if "currency" in arguments else row.c.currency
-    begins = cast(null(), Date) if kind.value == "open_item" else arguments.bind("from", Date())
+    begins = (
+        cast(null(), Date)
+        if kind.value == "open_item"
+        else arguments.bind("from", Date(), statement.read_first_day, beside="to")
+    )
     edges = (
         arguments.bind("ageingEdges", ARRAY(Integer), statement.read_edges)
         if "ageingEdges" in arguments

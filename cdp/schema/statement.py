@@ -156,7 +156,11 @@ def statement_of_account() -> Any:
         member=LEDGER,
         inputs={
             "kind": (StatementKind, strawberry.UNSET, "Which kind."),
-            "from": (date | None, strawberry.UNSET, "First day; the beginning of the ledger unless given."),
+            "from": (
+                date | None,
+                strawberry.UNSET,
+                "First day, not after the last; the beginning of the ledger unless given.",
+            ),
             "to": (date, strawberry.UNSET, "Last day."),
             "currency": (Currency | None, strawberry.UNSET, "The account's own currency unless said otherwise."),
             "ageingEdges": (

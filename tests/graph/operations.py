@@ -157,6 +157,8 @@ class Drawing:
             return f'"{self.one(ids)}"'
         if argument == "ageingEdges":
             return "[15, 45, 75]"
+        if name == "statement" and argument in {"from", "to"}:
+            return str(self.one(LEAVES["Date"][:2] if argument == "from" else LEAVES["Date"][1:]))
         return str(self.one(TEXTS)) if argument == "text" else self.value(definition.type)
 
     def given(self, definition: Any, value: Any) -> str:

@@ -159,6 +159,11 @@ async def test_a_statement_adds_up(graph: Any) -> None:
             "2026-02-31",
         ),
         ('{ account(number: "K-1010") { balance(currency: "XXX") { amount } } }', "value_invalid", "XXX"),
+        (
+            '{ account(number: "K-1010") { statement(kind: BALANCE_FORWARD, from: "2026-03-02", to: "2026-03-01") { kind } } }',
+            "value_invalid",
+            "Account.statement(from:) is not valid: 2026-03-02 comes after the last day, 2026-03-01.",
+        ),
         ("{ customers(first: 2", "graphql_syntax", "Syntax Error"),
         ('{ customers(filter: {name: {eq: "\\u0000"}}) { totalCount } }', "value_invalid", "U+0000"),
     ],
