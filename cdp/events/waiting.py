@@ -12,6 +12,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, Connection
 
+from cdp.db.plans import BY_INDEX
 from cdp.db.statements import load_statements
 from cdp.events.queries import InboxMessage, hold_lanes_of
 
@@ -46,9 +47,11 @@ def fingerprints(named: Iterable[Named]) -> dict[str, list[int]]:
 
 
 async def anything_waits(connection: AsyncConnection[Any], named: Iterable[Named]) -> bool:
-    """Whether a message waits that may be about one of these."""
-    found = await connection.execute(STATEMENTS["anything_waits"], fingerprints(named), prepare=True)
-    return await found.fetchone() == (True,)
+    """Whether a message waits that may be about one of these; a transaction of its own."""
+    async with connection.transaction():
+        await connection.execute(BY_INDEX)  # what waits is much or nothing from one moment to the next
+        found = await connection.execute(STATEMENTS["anything_waits"], fingerprints(named), prepare=True)
+        return await found.fetchone() == (True,)
 
 
 def waiting_about(connection: Connection[Any], named: Iterable[Named]) -> list[InboxMessage]:

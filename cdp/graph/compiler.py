@@ -111,7 +111,7 @@ class Arguments:
             return sql_cast(null(), kind)
         given = self.given[name]
         if beside is not None:
-            both = {0: given, 1: self.given[beside]}
+            both: dict[str | int, Given] = {0: given, 1: self.given[beside]}
             given = Given(given.type, [each.value for each in both.values()], None, both)
         return self.compiler.bind(given, kind, convert, argument=f"{self.field}({name}:)")
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from cdp.db.locks import hold_customers_exclusive
+from cdp.db.plans import AS_USUAL, BY_INDEX
 from cdp.events.queries import finish_messages
 from cdp.events.waiting import Named, take_waiting, waiting_about
 from cdp.identify.identifier import ANONYMOUS_ID, EMAIL, USER_ID
@@ -30,9 +31,11 @@ def catch_up(connection: Connection[Any], named: Sequence[Named]) -> int:
     In the caller's transaction. Raises psycopg.errors.LockNotAvailable when others took too long.
     """
     connection.execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
+    connection.execute(BY_INDEX)  # what waits is much or nothing from one moment to the next
     keys = _keys_about(connection, named)
     # Held all at once and in order of arrival, so that two who catch up with the same messages wait, and never for one another.
     messages = take_waiting(connection, keys) if keys else []
+    connection.execute(AS_USUAL)
     if messages:
         readings, failures = read(connection, messages)
         hold_customers_exclusive(connection)
