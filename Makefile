@@ -62,7 +62,7 @@ bench-cdnow: $(VENV)/.installed-test  ## replay the whole CDNOW file through the
 bench-graphql: $(VENV)/.installed-test  ## compare GraphQL with its peers: PostGraphile, resolvers, hand-written SQL (BENCH_ARGS="…")
 	@$(BIN)/python -m bench.graphql $(BENCH_ARGS)
 
-bench-ingest: $(VENV)/.installed-test  ## the tracking API beside plain COPY (BENCH_ARGS="…", --scale grows a graph to a million customers)
+bench-ingest: $(VENV)/.installed-test  ## the tracking API beside plain COPY, and growing to a million customers (BENCH_ARGS="…", --scale 0 without)
 	@$(BIN)/python -m bench.ingest $(BENCH_ARGS)
 
 bench-identify: $(VENV)/.installed-test  ## merge large customers while others read, and resolve five million claims anew (BENCH_ARGS="…")
