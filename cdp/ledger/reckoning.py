@@ -125,8 +125,12 @@ def of_account(entry: FromClause, row: FromClause, currency: ColumnElement[str] 
 
 
 def since(row: FromClause) -> ColumnElement[Any]:
-    """The first day, or before all days."""
-    return func.coalesce(row.c.from_on, literal_column("DATE '-infinity'", Date))
+    """The first day, or before all days.
+
+    `greatest` leaves out NULL as `coalesce` does, but no index is opened by what holds a `coalesce` under row-level security:
+    PostgreSQL takes it for something that might tell what it compares.
+    """
+    return func.greatest(row.c.from_on, literal_column("DATE '-infinity'", Date))
 
 
 def _sums(row: FromClause) -> ScalarSelect[Any]:

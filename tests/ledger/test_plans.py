@@ -73,6 +73,23 @@ def test_no_part_of_the_statement_reads_other_accounts(big: Ledger, part: str) -
     assert 0 < sum(read) <= PASSES[part] * ENTRIES
 
 
+def test_the_portal_reads_the_lines_of_a_short_period_alone_however_long_the_ledger(big: Ledger) -> None:
+    """What row-level security doesn't trust opens no index, and reads all that was posted before."""
+    with big.connection.transaction():
+        big.connection.execute("SET LOCAL ROLE cdp_portal")
+        for name, value in (("account_id", str(big.account_id)), ("member_role", "finance")):
+            big.connection.execute("SELECT set_config('cdp.' || %s, %s, true)", [name, value])
+        (row,) = big._execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {rows_query(statement.lines)}", "2025-12-01", "2025-12-31"
+        )
+    (explained,) = row["QUERY PLAN"]
+    [lines] = [node for node in nodes(explained["Plan"]) if node.get("Alias") == "entry"]
+    inside = len(big.read(statement.lines, "2025-12-31", "2025-12-01"))
+    assert 0 < inside < ENTRIES / 10
+    assert lines["Actual Rows"] == inside
+    assert lines.get("Rows Removed by Filter", 0) == 0
+
+
 def test_the_whole_of_5000_entries_is_there(big: Ledger) -> None:
     assert len(big.read(statement.lines, "2025-12-31")) == ENTRIES
     assert big.figures("2025-12-31")["closing"] == Decimal("125000.00")
