@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 
 from cdp.db.ids import parse_id
+from cdp.graph import words
 from cdp.graph.declaration import GraphField, GraphType, Inline, Row, Rows, Term
 from cdp.graph.given import Given, nullable
 from cdp.graph.inputs import OrderDirection
@@ -47,7 +48,7 @@ MOST_CONDITIONS: Final = 200
 MOST_FILTERS: Final = 1000
 MOST_LEVELS: Final = 12  # twenty relations within one another keep a planner busy for longer than a statement may take
 _ALIKE: Final = {"eq", "ne", "isNull"}  # select about as many rows whatever their operand
-_WILD: Final = re.compile(r"[\\%_]")
+_PATTERNS: Final = {"contains": words.anywhere, "startsWith": words.at_the_beginning}
 _DURATION: Final = re.compile(
     r"P(?=.)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=.)(\d{1,5}H)?(\d{1,6}M)?(\d{1,7}S)?)?"
 )
@@ -129,11 +130,18 @@ class Conditions:
     ) -> list[ColumnElement[bool]]:
         bind = self._compiler.bind
         operands = [(name, operand) for name, operand in given.fields().items() if not operand.is_null]
+        parts = [_operator(column, name, operand, bind, prefix) for name, operand in operands]
         # Of all rows of a table a range or a pattern leaves one or most: no plan is good for both. Below a row there are few.
         at_root = self._compiler.at_root and not self._counting
         if at_root and not _ALIKE.issuperset(name for name, _ in operands):
             self._compiler.by_value = True
-        return [_operator(column, name, operand, bind, prefix) for name, operand in operands]
+            if words.is_searchable(column):
+                patterns = ((_PATTERNS[name], operand) for name, operand in operands if name in _PATTERNS)
+                parts += [
+                    words.once_more(column, "ILIKE", bind(operand, Text(), _if_indexed(pattern)))
+                    for pattern, operand in patterns
+                ]
+        return parts
 
     # -- relations -----------------------------------------------------------------------------------------------------------
 
@@ -220,10 +228,9 @@ def _operator(
         return column.is_(None) if operand.value else column.is_not(None)
     if operator == "in":
         return column == any_(bind(operand, ARRAY(column.type), _reader(operand, prefix, many=True)))
-    if operator in {"contains", "startsWith"}:
+    if operator in _PATTERNS:
         # A pattern, and not a comparison of lowered texts: trigram indexes serve it.
-        before = "%" if operator == "contains" else ""
-        return column.ilike(bind(operand, Text(), lambda text: f"{before}{_escaped(text)}%"))
+        return column.ilike(bind(operand, Text(), _PATTERNS[operator]))
     if operator == "withinLast":
         return _within_last(column, cast(bind(operand, Text(), _read_duration), Interval))
     value = bind(operand, column.type, _reader(operand, prefix, many=False))
@@ -238,9 +245,8 @@ def _operator(
     return comparisons[operator]()
 
 
-def _escaped(text: str) -> str:
-    """The text as a pattern that matches nothing but itself."""
-    return _WILD.sub(r"\\\g<0>", text)
+def _if_indexed(pattern: Callable[[str], str]) -> Callable[[str], str | None]:
+    return lambda text: pattern(text) if words.has_trigram(text) else None
 
 
 def _within_last(column: ColumnElement[Any], duration: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -64,7 +64,6 @@ account = Table(
     Index("account_by_name", "name", "account_id"),
     Index("account_by_tier", "tier", "number"),
     Index("account_by_words", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
-    # Read by search alone, whose OR over name and number is as slow as its slower half.
     Index("account_by_part_of_number", "number", postgresql_using="gin", postgresql_ops={"number": "gin_trgm_ops"}),
     info=by_customer(),
 )

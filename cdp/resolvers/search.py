@@ -1,12 +1,12 @@
 """Finding by words, and by ids of several types at once."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, func, literal_column, or_, select, union
+from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, and_, func, literal_column, or_, select, union
 
 from cdp.db.ids import parse_id, prefix_of
+from cdp.graph import words
 from cdp.graph.compiler import Arguments
 from cdp.graph.declaration import GraphType, Registry, Row, Rows
 from cdp.graph.mixed import Ranked
@@ -17,16 +17,37 @@ SHORTEST_SEARCH: Final = 2
 LONGEST_SEARCH: Final = 100
 MOST_CANDIDATES: Final = 500
 
+Condition = Callable[[ColumnElement[Any]], ColumnElement[bool]]
+"""On a column."""
+
 
 def found_by_words(_row: Row | None, arguments: Arguments) -> Mapping[str, Ranked]:
-    """Customers by name or any identifier, accounts by name or number, orders by number or the client's reference; best first."""
-    words = arguments.bind("text", Text(), read_words)
-    pattern = arguments.bind("text", Text(), lambda text: f"%{_escaped(read_words(text))}%")
-    beginning = arguments.bind("text", Text(), lambda text: f"{_escaped(read_words(text))}%")
+    """Customers by name or any identifier, accounts by name or number, orders by number or the client's reference; best first.
+
+    Three letters or digits in a row are found anywhere; what has fewer, where a word begins, or every value would be read.
+    """
+
+    def bind(convert: Callable[[str], str | None]) -> ColumnElement[Any]:
+        return arguments.bind("text", Text(), lambda text: convert(read_words(text)))
+
+    def somewhere(text: str) -> str:
+        return words.anywhere(text) if words.has_trigram(text) else words.at_the_beginning(text)
+
+    text, anywhere = bind(str), bind(somewhere)
+    later = bind(lambda text: None if words.has_trigram(text) else words.after_a_space(text))
+    alike = bind(lambda text: text if words.has_trigram(text) else None)
+
+    def has(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return or_(*(_by_trigram(column, "ILIKE", pattern) for pattern in (anywhere, later)))
+
+    def is_like(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return _by_trigram(column, "%", alike)
+
+    arguments.compiler.by_value = True  # an index is opened by a beginning that the planner knows
     return {
-        "Customer": _customers(words, pattern),
-        "Account": _accounts(words, pattern),
-        "Order": _orders(words, beginning),
+        "Customer": _customers(text, has, is_like),
+        "Account": _accounts(text, has, is_like),
+        "Order": _orders(text, bind(words.at_the_beginning)),
     }
 
 
@@ -38,38 +59,38 @@ def read_words(text: str) -> str:
     return words
 
 
-def _escaped(words: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", words)
+def _by_trigram(column: ColumnElement[Any], operator: str, pattern: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(column.bool_op(operator)(pattern), words.once_more(column, operator, pattern))
 
 
-def _customers(words: ColumnElement[Any], pattern: ColumnElement[Any]) -> Ranked:
+def _customers(text: ColumnElement[Any], has: Condition, is_like: Condition) -> Ranked:
     # Two look-ups by trigram index, then the rows: an OR over both tables would read every customer.
-    named = select(customer.c.customer_id).where(or_(customer.c.name.ilike(pattern), customer.c.name.op("%")(words)))
-    identified = select(customer_identifier.c.customer_id).where(customer_identifier.c.value.ilike(pattern))
+    named = select(customer.c.customer_id).where(or_(has(customer.c.name), is_like(customer.c.name)))
+    identified = select(customer_identifier.c.customer_id).where(has(customer_identifier.c.value))
     matched = union(named.limit(MOST_CANDIDATES), identified.limit(MOST_CANDIDATES)).subquery()
     found, known = customer.alias(), customer_identifier.alias()
     exact = (
         select(literal_column("0.0"))
-        .where(known.c.customer_id == found.c.customer_id, func.lower(known.c.value) == func.lower(words))
+        .where(known.c.customer_id == found.c.customer_id, func.lower(known.c.value) == func.lower(text))
         .limit(1)
         .scalar_subquery()
     )
-    rank = func.coalesce(exact, literal_column("1.0") - func.similarity(func.coalesce(found.c.name, ""), words))
+    rank = func.coalesce(exact, literal_column("1.0") - func.similarity(func.coalesce(found.c.name, ""), text))
     return Ranked(rows=Rows(found, (found.c.customer_id.in_(select(matched.c.customer_id)),)), rank=rank)
 
 
-def _accounts(words: ColumnElement[Any], pattern: ColumnElement[Any]) -> Ranked:
+def _accounts(text: ColumnElement[Any], has: Condition, is_like: Condition) -> Ranked:
     found = account.alias()
-    matches = or_(found.c.name.ilike(pattern), found.c.name.op("%")(words), found.c.number.ilike(pattern))
-    best = func.greatest(func.similarity(found.c.name, words), func.similarity(found.c.number, words))
+    matches = or_(has(found.c.name), is_like(found.c.name), has(found.c.number))
+    best = func.greatest(func.similarity(found.c.name, text), func.similarity(found.c.number, text))
     return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
 
 
-def _orders(words: ColumnElement[Any], beginning: ColumnElement[Any]) -> Ranked:
+def _orders(text: ColumnElement[Any], beginning: ColumnElement[Any]) -> Ranked:
     found = sales_order.alias()
     matches = or_(found.c.number.like(beginning), found.c.purchase_order.like(beginning))
     best = func.greatest(
-        func.similarity(found.c.number, words), func.similarity(func.coalesce(found.c.purchase_order, ""), words)
+        func.similarity(found.c.number, text), func.similarity(func.coalesce(found.c.purchase_order, ""), text)
     )
     return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
 

@@ -117,7 +117,9 @@ class Query(AdministrationQuery, AuditQuery):
     )
     search: list[SearchResult] = mixed(
         search_resolvers.found_by_words,
-        "Customers by name or identifier, accounts by name or number, orders by number or reference: the best 20, best first.",
+        "Customers by name or identifier, accounts by name or number, orders by number or reference: the best 20, best first."
+        " Three letters or digits in a row are found anywhere in names, identifiers and numbers of accounts, fewer where a"
+        " word begins, and orders by how their numbers begin.",
         scope=Scope.GRAPH_PII,
         member=None,
         inputs={"text": (str, strawberry.UNSET, "2 to 100 characters.")},
