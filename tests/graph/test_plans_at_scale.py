@@ -38,6 +38,7 @@ VALUES: dict[str, list[str]] = {
         '"Iiakdp Mlh"',
         '"hibdk"',
         '"kdp"',
+        '"ann"',
         '"AKDP MLHI"',
         '"no such name at all"',
         '"100%_of"',
