@@ -1,8 +1,8 @@
 """Texts found by any part of them, by the trigram indexes of PostgreSQL (`pg_trgm`).
 
-Under row-level security statistics are kept from patterns, and the planner goes by their length: what has three letters it takes
-for a fifth of all rows, so it reads everybody in the order asked for until a page is full, which may be never. `once_more` has it
-go by the index, which reads the rows that have the pattern's trigrams, be they one or many.
+Under row-level security statistics are kept from patterns, and the planner goes by their length: three letters it takes to be in
+one row of thirty, so it reads everybody in the order asked for until a page is full, which may be never. `once_more` has it go by
+the index, which reads the rows that have the pattern's trigrams, be they one or many.
 """
 
 import re
