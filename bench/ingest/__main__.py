@@ -79,8 +79,6 @@ def main() -> None:
     arguments.add_argument(
         "--scale",
         type=int,
-        nargs="?",
-        const=1_000_000,
         default=1_000_000,
         metavar="CUSTOMERS",
         help="grow a graph to so many; 1,000,000 take ten minutes, 0 leaves growth out",

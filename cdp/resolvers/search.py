@@ -3,7 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, and_, func, literal_column, or_, select, union
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    func,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
 from cdp.db.ids import parse_id, prefix_of
 from cdp.graph import words
@@ -38,10 +52,10 @@ def found_by_words(_row: Row | None, arguments: Arguments) -> Mapping[str, Ranke
     alike = bind(lambda text: text if words.has_trigram(text) else None)
 
     def has(column: ColumnElement[Any]) -> ColumnElement[bool]:
-        return or_(*(_by_trigram(column, "ILIKE", pattern) for pattern in (anywhere, later)))
+        return or_(*(_by_index(column, "ILIKE", pattern) for pattern in (anywhere, later)))
 
     def is_like(column: ColumnElement[Any]) -> ColumnElement[bool]:
-        return _by_trigram(column, "%", alike)
+        return _by_index(column, "%", alike)
 
     arguments.compiler.by_value = True  # an index is opened by a beginning that the planner knows
     return {
@@ -53,21 +67,22 @@ def found_by_words(_row: Row | None, arguments: Arguments) -> Mapping[str, Ranke
 
 def read_words(text: str) -> str:
     """The words, trimmed. Raises ValueError with a sentence for too few or too many characters."""
-    words = text.strip()
-    if not SHORTEST_SEARCH <= len(words) <= LONGEST_SEARCH:
+    trimmed = text.strip()
+    if not SHORTEST_SEARCH <= len(trimmed) <= LONGEST_SEARCH:
         raise ValueError(f"search for {SHORTEST_SEARCH} to {LONGEST_SEARCH} characters.")
-    return words
+    return trimmed
 
 
-def _by_trigram(column: ColumnElement[Any], operator: str, pattern: ColumnElement[Any]) -> ColumnElement[bool]:
+def _by_index(column: ColumnElement[Any], operator: str, pattern: ColumnElement[Any]) -> ColumnElement[bool]:
     return and_(column.bool_op(operator)(pattern), words.once_more(column, operator, pattern))
 
 
 def _customers(text: ColumnElement[Any], has: Condition, is_like: Condition) -> Ranked:
-    # Two look-ups by trigram index, then the rows: an OR over both tables would read every customer.
-    named = select(customer.c.customer_id).where(or_(has(customer.c.name), is_like(customer.c.name)))
-    identified = select(customer_identifier.c.customer_id).where(has(customer_identifier.c.value))
-    matched = union(named.limit(MOST_CANDIDATES), identified.limit(MOST_CANDIDATES)).subquery()
+    # Look-ups by index, then the rows: an OR over both tables would read every customer.
+    matched = _candidates(
+        select(customer.c.customer_id).where(or_(has(customer.c.name), is_like(customer.c.name))),
+        select(customer_identifier.c.customer_id).where(has(customer_identifier.c.value)),
+    )
     found, known = customer.alias(), customer_identifier.alias()
     exact = (
         select(literal_column("0.0"))
@@ -76,23 +91,40 @@ def _customers(text: ColumnElement[Any], has: Condition, is_like: Condition) -> 
         .scalar_subquery()
     )
     rank = func.coalesce(exact, literal_column("1.0") - func.similarity(func.coalesce(found.c.name, ""), text))
-    return Ranked(rows=Rows(found, (found.c.customer_id.in_(select(matched.c.customer_id)),)), rank=rank)
+    return Ranked(rows=Rows(found, (found.c.customer_id == any_(matched),)), rank=rank)
 
 
 def _accounts(text: ColumnElement[Any], has: Condition, is_like: Condition) -> Ranked:
+    matched = _candidates(
+        select(account.c.account_id).where(account.c.number == text),
+        select(account.c.account_id).where(or_(has(account.c.name), is_like(account.c.name), has(account.c.number))),
+    )
     found = account.alias()
-    matches = or_(has(found.c.name), is_like(found.c.name), has(found.c.number))
     best = func.greatest(func.similarity(found.c.name, text), func.similarity(found.c.number, text))
-    return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
+    return Ranked(rows=Rows(found, (found.c.account_id == any_(matched),)), rank=literal_column("1.0") - best)
 
 
 def _orders(text: ColumnElement[Any], beginning: ColumnElement[Any]) -> Ranked:
+    matched = _candidates(
+        select(sales_order.c.order_id).where(sales_order.c.number == text),
+        *(
+            select(sales_order.c.order_id).where(column.like(beginning)).order_by(column)
+            for column in (sales_order.c.number, sales_order.c.purchase_order)
+        ),
+    )
     found = sales_order.alias()
-    matches = or_(found.c.number.like(beginning), found.c.purchase_order.like(beginning))
     best = func.greatest(
         func.similarity(found.c.number, text), func.similarity(func.coalesce(found.c.purchase_order, ""), text)
     )
-    return Ranked(rows=Rows(found, (matches,)), rank=literal_column("1.0") - best)
+    return Ranked(rows=Rows(found, (found.c.order_id == any_(matched),)), rank=literal_column("1.0") - best)
+
+
+def _candidates(*lookups: Select[Any]) -> ColumnElement[Any]:
+    """Keys of the rows that are ranked, as an array: of each look-up so many, lest a beginning that all numbers have read them
+    all. A number that is the text is a look-up of its own, so that it's among them.
+    """
+    found = union(*(each.limit(MOST_CANDIDATES) for each in lookups)).subquery()
+    return func.array(select(*found.c).scalar_subquery())
 
 
 def nodes_of(registry: Registry) -> Any:

@@ -260,6 +260,14 @@ async def test_searching_looks_at_few_rows(crowd: Graph, explaining: psycopg.Con
     assert {name: rows for name, rows in found.items() if rows > MOST_ROWS} == {}
 
 
+@pytest.mark.parametrize("text", ["K-", "SO-", "u1", "example"])
+async def test_searching_for_what_very_many_have_ranks_some_of_them(
+    crowd: Graph, explaining: psycopg.Connection[Any], text: str
+) -> None:
+    found = await looked_at(crowd, explaining, f'{{ search(text: "{text}") {{ __typename }} }}')
+    assert {name: rows for (_, name), rows in found.items() if name in BIG and rows > MOST_ROWS} == {}
+
+
 @pytest.mark.parametrize(
     "given",
     ['customers(filter: {email: {contains: "nobody"}})', 'orders(filter: {number: {startsWith: "nothing"}})',
